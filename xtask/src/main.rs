@@ -1,0 +1,40 @@
+//! The workbench of porpoise: `cargo xtask COMMAND`.
+//!
+//! Each command is a module with an `Args` type (clap) and a `run` function that takes it.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod server;
+
+/// What every command returns: an error is printed as it is and makes the exit code 1.
+pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// The workbench of porpoise.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// One variant and one module per command.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start, stop and locate the database servers that tests use.
+    Server(server::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Server(args) => server::run(args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
