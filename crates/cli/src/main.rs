@@ -1,0 +1,3 @@
+//! The porpoise command-line tool.
+
+fn main() {}

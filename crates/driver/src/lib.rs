@@ -1,0 +1,1 @@
+//! One loop that drives porpoise's machines over any runtime: clients, deadlines, cancellation, and a blocking link.

@@ -1,0 +1,1 @@
+//! MySQL's wire protocols as pick-and-choose crates: the facade.

@@ -1,0 +1,1 @@
+//! porpoise on async-std, and on any futures-io stream (smol).

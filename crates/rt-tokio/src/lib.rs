@@ -1,0 +1,1 @@
+//! porpoise on tokio: links, dialing, timers.

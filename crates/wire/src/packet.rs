@@ -1,0 +1,379 @@
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use crate::{Limits, WireError};
+
+/// Bytes of a packet header: `int<3>` payload length, `int<1>` sequence id.
+pub const HEADER_LEN: usize = 4;
+
+/// The largest payload of one frame. A frame of just this size says that another follows.
+pub const MAX_FRAME_PAYLOAD: usize = 0xff_ffff;
+
+const ERR_HEADER: u8 = 0xff;
+
+/// What [`Framer::poll`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Frame {
+    /// A whole logical packet is there: see [`Framer::payload`].
+    Ready,
+    /// `rx` must hold this many bytes before another look can help.
+    Need(usize),
+}
+
+/// Several packets that were received together, in one refcounted piece.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Run {
+    /// Whole frames, each with its header.
+    Frames(Bytes),
+    /// The payload of one packet that came in several frames, joined.
+    Joined(Bytes),
+}
+
+/// Packets: split and joined at 0xFFFFFF bytes, with sequence ids kept for both directions.
+///
+/// ```text
+/// int<3> payload_length | int<1> sequence_id | payload
+/// ```
+///
+/// Follows "MySQL Source Code Documentation: MySQL Packets". The ids count frames, wrap at 255, go on through TLS
+/// and authentication, and start again at 0 with every command. A wrong id is an error, but an ERR packet is
+/// taken with any id: a server that ends an idle session sends one unasked, with id 0, and it meets whatever the
+/// client has just sent. Such a connection is [out of step](Framer::is_out_of_step) and must not be used again.
+///
+/// The framer owns no bytes of `rx` and `tx`. `poll`, `payload` and `consume` are the only way from received
+/// bytes to packets and `write` the only way back, so compressed framing, which goes between the two, changes
+/// this file and no caller.
+#[derive(Debug)]
+pub struct Framer {
+    max_packet: usize,
+    sequence: u8,
+    out_of_step: bool,
+    join: Join,
+}
+
+/// A packet of several frames on its way.
+#[derive(Debug, Default)]
+struct Join {
+    payload: BytesMut,
+    active: bool,
+    complete: bool,
+}
+
+impl Framer {
+    /// A framer that accepts packets up to [`Limits::max_handshake_packet`].
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            max_packet: limits.max_handshake_packet.min(limits.max_packet),
+            sequence: 0,
+            out_of_step: false,
+            join: Join::default(),
+        }
+    }
+
+    /// From now on packets up to `bytes` are accepted.
+    pub fn set_max_packet(&mut self, bytes: usize) {
+        self.max_packet = bytes;
+    }
+
+    /// The next packet written is a command: its sequence id is 0.
+    pub fn begin_command(&mut self) {
+        self.sequence = 0;
+    }
+
+    /// Whether an ERR came with a wrong sequence id: the connection is not to be used again.
+    #[must_use]
+    pub const fn is_out_of_step(&self) -> bool {
+        self.out_of_step
+    }
+
+    /// Looks for a whole logical packet at the start of `rx`. Asking again changes nothing.
+    ///
+    /// # Errors
+    /// [`WireError::PacketTooLarge`] before anything is reserved for it, [`WireError::OutOfOrder`].
+    #[inline]
+    pub fn poll(&mut self, rx: &mut BytesMut) -> Result<Frame, WireError> {
+        if self.join.active {
+            return self.poll_join(rx);
+        }
+        let Some((len, id)) = header(rx) else { return Ok(Frame::Need(HEADER_LEN)) };
+        if len > self.max_packet {
+            return Err(WireError::PacketTooLarge { size: len, limit: self.max_packet });
+        }
+        if len == MAX_FRAME_PAYLOAD {
+            self.join.active = true;
+            return self.poll_join(rx);
+        }
+        if rx.len() < HEADER_LEN + len {
+            return Ok(Frame::Need(HEADER_LEN + len));
+        }
+        if id != self.sequence {
+            self.tolerate(id, rx.get(HEADER_LEN).copied())?;
+        }
+        Ok(Frame::Ready)
+    }
+
+    /// Takes frames of one packet off `rx` until the packet is whole.
+    fn poll_join(&mut self, rx: &mut BytesMut) -> Result<Frame, WireError> {
+        while !self.join.complete {
+            let Some((len, id)) = header(rx) else { return Ok(Frame::Need(HEADER_LEN)) };
+            let size = self.join.payload.len() + len;
+            if size > self.max_packet {
+                return Err(WireError::PacketTooLarge { size, limit: self.max_packet });
+            }
+            if rx.len() < HEADER_LEN + len {
+                return Ok(Frame::Need(HEADER_LEN + len));
+            }
+            if id != self.sequence {
+                return Err(WireError::OutOfOrder { expected: self.sequence, got: id });
+            }
+            rx.advance(HEADER_LEN);
+            self.join.payload.extend_from_slice(&rx.split_to(len));
+            self.sequence = self.sequence.wrapping_add(1);
+            self.join.complete = len < MAX_FRAME_PAYLOAD;
+        }
+        Ok(Frame::Ready)
+    }
+
+    fn tolerate(&mut self, id: u8, first: Option<u8>) -> Result<(), WireError> {
+        if first != Some(ERR_HEADER) {
+            return Err(WireError::OutOfOrder { expected: self.sequence, got: id });
+        }
+        self.out_of_step = true;
+        self.sequence = id;
+        Ok(())
+    }
+
+    /// The packet that [`poll`](Self::poll) found ready; empty if it found none.
+    #[inline]
+    #[must_use]
+    pub fn payload<'a>(&'a self, rx: &'a BytesMut) -> &'a [u8] {
+        if self.join.active {
+            return &self.join.payload;
+        }
+        let len = header(rx).map_or(0, |(len, _)| len);
+        rx.get(HEADER_LEN..HEADER_LEN + len).unwrap_or_default()
+    }
+
+    /// Takes the packet that [`poll`](Self::poll) found ready off `rx`.
+    #[inline]
+    pub fn consume(&mut self, rx: &mut BytesMut) {
+        if self.join.active {
+            self.join = Join::default();
+            return;
+        }
+        if let Some((len, _)) = header(rx) {
+            rx.advance((HEADER_LEN + len).min(rx.len()));
+            self.sequence = self.sequence.wrapping_add(1);
+        }
+    }
+
+    /// Takes the packet that is ready, and all whole packets behind it, as long as `belongs` says so of each
+    /// payload. `None` when the first does not belong. Nothing is copied but packets of several frames.
+    ///
+    /// # Errors
+    /// As [`poll`](Self::poll).
+    pub fn take_run(
+        &mut self,
+        rx: &mut BytesMut,
+        mut belongs: impl FnMut(&[u8]) -> bool,
+    ) -> Result<Option<Run>, WireError> {
+        if self.poll(rx)? != Frame::Ready || !belongs(self.payload(rx)) {
+            return Ok(None);
+        }
+        if self.join.active {
+            let payload = std::mem::take(&mut self.join).payload;
+            return Ok(Some(Run::Joined(payload.freeze())));
+        }
+        let mut end = 0;
+        let mut sequence = self.sequence;
+        while let Some((len, id)) = rx.get(end..).and_then(header) {
+            let Some(payload) = rx.get(end + HEADER_LEN..end + HEADER_LEN + len) else { break };
+            // Whatever is unusual is left where it is, for `poll` to judge.
+            if id != sequence || len > self.max_packet || len == MAX_FRAME_PAYLOAD || (end > 0 && !belongs(payload)) {
+                break;
+            }
+            end += HEADER_LEN + len;
+            sequence = sequence.wrapping_add(1);
+        }
+        self.sequence = sequence;
+        Ok(Some(Run::Frames(rx.split_to(end).freeze())))
+    }
+
+    /// Appends one logical packet to `tx`: `body` writes the payload, the header is patched after. Returns the
+    /// payload's length.
+    #[inline]
+    pub fn write(&mut self, tx: &mut BytesMut, body: impl FnOnce(&mut BytesMut)) -> usize {
+        let start = tx.len();
+        tx.put_slice(&[0; HEADER_LEN]);
+        body(tx);
+        let len = tx.len() - start - HEADER_LEN;
+        if len >= MAX_FRAME_PAYLOAD {
+            self.split(tx, start);
+        } else if let Some(header) = tx.get_mut(start..).and_then(|packet| packet.first_chunk_mut()) {
+            *header = self.next_header(len);
+        }
+        len
+    }
+
+    /// Breaks the packet that starts at `start` into frames; the slow path of 16 MiB and more.
+    fn split(&mut self, tx: &mut BytesMut, start: usize) {
+        let mut payload = tx.split_off(start);
+        payload.advance(HEADER_LEN);
+        loop {
+            let frame = payload.split_to(payload.len().min(MAX_FRAME_PAYLOAD));
+            tx.put_slice(&self.next_header(frame.len()));
+            tx.put_slice(&frame);
+            // A full frame says that another follows, so a packet of N * 0xFFFFFF bytes ends with an empty one.
+            if frame.len() < MAX_FRAME_PAYLOAD {
+                return;
+            }
+        }
+    }
+
+    fn next_header(&mut self, len: usize) -> [u8; HEADER_LEN] {
+        let [a, b, c, ..] = len.to_le_bytes();
+        let id = self.sequence;
+        self.sequence = id.wrapping_add(1);
+        [a, b, c, id]
+    }
+}
+
+/// The payload length and sequence id of the frame that starts here.
+#[inline]
+fn header(frame: impl AsRef<[u8]>) -> Option<(usize, u8)> {
+    let [a, b, c, id] = *frame.as_ref().first_chunk()?;
+    Some((u32::from_le_bytes([a, b, c, 0]) as usize, id))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop, prop_assert_eq, proptest};
+
+    use super::*;
+
+    fn framer(max: usize) -> Framer {
+        let mut framer = Framer::new(Limits::default());
+        framer.set_max_packet(max);
+        framer
+    }
+
+    #[test]
+    fn a_packet_of_exactly_one_full_frame_ends_with_an_empty_one() {
+        for (size, frames) in [(MAX_FRAME_PAYLOAD - 1, 1), (MAX_FRAME_PAYLOAD, 2), (MAX_FRAME_PAYLOAD + 1, 2)] {
+            let mut tx = BytesMut::new();
+            let mut writer = framer(1 << 30);
+            assert_eq!(writer.write(&mut tx, |p| p.put_bytes(0x5a, size)), size);
+            assert_eq!(tx.len(), size + frames * HEADER_LEN);
+            assert_eq!(usize::from(writer.sequence), frames);
+            let mut reader = framer(1 << 30);
+            assert_eq!(reader.poll(&mut tx), Ok(Frame::Ready));
+            assert_eq!(reader.payload(&tx).len(), size);
+            assert!(reader.payload(&tx).iter().all(|byte| *byte == 0x5a));
+            reader.consume(&mut tx);
+            assert!(tx.is_empty());
+            assert_eq!(usize::from(reader.sequence), frames);
+        }
+    }
+
+    #[test]
+    fn a_length_above_the_limit_is_refused_from_the_header_alone() {
+        // 11 bytes announced, limit 10
+        let mut rx = BytesMut::from(&[11, 0, 0, 0][..]);
+        assert_eq!(framer(10).poll(&mut rx), Err(WireError::PacketTooLarge { size: 11, limit: 10 }));
+        // a full frame is followed by one more byte than allowed
+        let mut rx = BytesMut::new();
+        framer(1 << 30).write(&mut rx, |p| p.put_bytes(0, MAX_FRAME_PAYLOAD + 1));
+        let limit = MAX_FRAME_PAYLOAD;
+        assert_eq!(framer(limit).poll(&mut rx), Err(WireError::PacketTooLarge { size: limit + 1, limit }));
+    }
+
+    #[test]
+    fn a_wrong_id_is_an_error_but_an_err_packet_is_taken() {
+        let mut f = framer(100);
+        f.begin_command();
+        f.write(&mut BytesMut::new(), |p| p.put_u8(0x0e));
+        let mut rx = BytesMut::from(&[1, 0, 0, 0, 0x00][..]);
+        assert_eq!(f.poll(&mut rx), Err(WireError::OutOfOrder { expected: 1, got: 0 }));
+        let mut rx = BytesMut::from(&[1, 0, 0, 0, 0xff][..]);
+        assert_eq!(f.poll(&mut rx), Ok(Frame::Ready));
+        assert!(f.is_out_of_step());
+    }
+
+    #[test]
+    fn ids_wrap_at_255() {
+        let mut f = framer(100);
+        let mut wire = BytesMut::new();
+        for _ in 0..300 {
+            f.write(&mut wire, |p| p.put_u8(1));
+        }
+        let mut reader = framer(100);
+        for _ in 0..300 {
+            assert_eq!(reader.poll(&mut wire), Ok(Frame::Ready));
+            reader.consume(&mut wire);
+        }
+        assert!(wire.is_empty());
+    }
+
+    #[test]
+    fn a_run_stops_before_what_does_not_belong() {
+        let mut f = framer(100);
+        let mut wire = BytesMut::new();
+        for byte in [1, 2, 3, 0xfe] {
+            f.write(&mut wire, |p| p.put_u8(byte));
+        }
+        wire.extend_from_slice(&[9, 0]); // half a header
+        let mut reader = framer(100);
+        let run = reader.take_run(&mut wire, |p| p[0] != 0xfe);
+        let Ok(Some(Run::Frames(frames))) = run else { panic!("{run:?}") };
+        assert_eq!(frames[..], [1, 0, 0, 0, 1, 1, 0, 0, 1, 2, 1, 0, 0, 2, 3]);
+        assert!(matches!(reader.take_run(&mut wire, |p| p[0] != 0xfe), Ok(None)));
+        assert_eq!(reader.payload(&wire), [0xfe]);
+        reader.consume(&mut wire);
+        assert_eq!(reader.poll(&mut wire), Ok(Frame::Need(HEADER_LEN)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_gives_the_same_packets(
+            sizes in prop::collection::vec(0usize..300, 1..20),
+            cuts in prop::collection::vec(1usize..50, 1..40),
+        ) {
+            let mut f = framer(1000);
+            let mut wire = BytesMut::new();
+            for (i, size) in sizes.iter().enumerate() {
+                f.write(&mut wire, |p| p.put_bytes(i as u8, *size));
+            }
+            let mut reader = framer(1000);
+            let mut rx = BytesMut::new();
+            let mut got = Vec::new();
+            let mut cuts = cuts.iter().cycle();
+            loop {
+                match reader.poll(&mut rx) {
+                    Ok(Frame::Ready) => {
+                        got.push(reader.payload(&rx).to_vec());
+                        reader.consume(&mut rx);
+                    }
+                    Ok(Frame::Need(n)) if wire.is_empty() => { prop_assert_eq!(n, HEADER_LEN); break }
+                    Ok(Frame::Need(_)) => rx.extend_from_slice(&{ let n = *cuts.next().unwrap(); wire.split_to(n.min(wire.len())) }),
+                    Err(e) => panic!("{e}"),
+                }
+            }
+            let want: Vec<_> = sizes.iter().enumerate().map(|(i, size)| vec![i as u8; *size]).collect();
+            prop_assert_eq!(got, want);
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in any::<Vec<u8>>()) {
+            let mut rx = BytesMut::from(&bytes[..]);
+            let mut reader = framer(64);
+            for _ in 0..20 {
+                match reader.poll(&mut rx) {
+                    Ok(Frame::Ready) => reader.consume(&mut rx),
+                    _ => break,
+                }
+            }
+        }
+    }
+}
