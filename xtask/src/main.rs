@@ -6,10 +6,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod codegen;
 mod server;
 
-/// What every command returns: an error is printed as it is and makes the exit code 1.
-pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+/// What every command returns: an error is printed with its causes and makes the exit code 1.
+pub(crate) use anyhow::Result;
 
 /// The workbench of porpoise.
 #[derive(Debug, Parser)]
@@ -22,18 +23,21 @@ struct Cli {
 /// One variant and one module per command.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Turn the spec tables into Rust and diagrams.
+    Codegen(codegen::Args),
     /// Start, stop and locate the database servers that tests use.
     Server(server::Args),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Codegen(args) => codegen::run(args),
         Command::Server(args) => server::run(args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("xtask: {error}");
+            eprintln!("xtask: {error:#}");
             ExitCode::FAILURE
         }
     }

@@ -1,0 +1,273 @@
+//! A recorder: what a trace tells, kept as values and written as lines.
+
+use std::fmt::{self, Write as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::{
+    Flow, MachineKind, Payload, ProtocolStage, StageId, Subscriber, TraceEvent, TraceEventKind, TraceSink,
+    Tracing,
+};
+
+/// One line of a record.
+///
+/// It holds what can be compared between runs: lengths of the greeting and of authentication packets are left
+/// out, because they depend on versions, attributes and secrets. No payload byte is kept but the first one of a
+/// received packet.
+///
+/// `Display` writes the line as JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecordEntry {
+    /// A machine entered a stage.
+    #[non_exhaustive]
+    Stage {
+        /// The machine.
+        machine: MachineKind,
+        /// The stage's number.
+        number: u8,
+        /// The stage's name.
+        name: &'static str,
+    },
+    /// A trace event happened.
+    #[non_exhaustive]
+    Event {
+        /// The protocol stage in which it happened.
+        stage: ProtocolStage,
+        /// Which event.
+        kind: TraceEventKind,
+        /// AUTH_PLUGIN: the plugin's name.
+        plugin_name: Option<String>,
+        /// SEND_COMMAND: the command byte.
+        cmd: Option<u8>,
+        /// SEND_COMMAND: the command's name.
+        cmd_name: Option<&'static str>,
+        /// SEND_COMMAND: the length of the fixed part.
+        hdr_len: Option<usize>,
+        /// The length of the payload.
+        pkt_len: Option<usize>,
+        /// PACKET_RECEIVED: the first byte of the payload.
+        first: Option<u8>,
+        /// ERROR: the error number.
+        errno: Option<u16>,
+    },
+}
+
+impl RecordEntry {
+    fn stage(stage: StageId) -> Self {
+        Self::Stage { machine: stage.machine, number: stage.number, name: stage.name }
+    }
+
+    /// `hidden`: the packet being sent is a command whose length is not told.
+    fn event(at: ProtocolStage, event: &TraceEvent<'_>, hidden: bool) -> Self {
+        let (mut name, mut command, mut hdr_len, mut pkt_len) = (None, None, None, None);
+        let (mut first, mut number) = (None, None);
+        let told = |pkt: &Payload<'_>| (!pkt.is_sensitive()).then_some(pkt.len());
+        let authenticating = at < ProtocolStage::ReadyForCommand;
+        match event {
+            TraceEvent::Error { errno } => number = Some(*errno),
+            TraceEvent::AuthPlugin { plugin_name } => name = Some((*plugin_name).to_owned()),
+            TraceEvent::SendCommand { cmd, cmd_name, hdr, pkt } => {
+                command = Some((*cmd, *cmd_name));
+                hdr_len = Some(hdr.len());
+                pkt_len = told(pkt);
+            }
+            TraceEvent::SendFile { pkt } => pkt_len = told(pkt).filter(|len| *len > 0),
+            TraceEvent::PacketReceived { pkt } => {
+                pkt_len = told(pkt).filter(|_| !authenticating);
+                first = event.first();
+            }
+            TraceEvent::PacketSent { pkt_len: len } => pkt_len = (!authenticating && !hidden).then_some(*len),
+            TraceEvent::Connecting
+            | TraceEvent::Connected
+            | TraceEvent::Disconnected
+            | TraceEvent::SendSslRequest { .. }
+            | TraceEvent::SslConnect
+            | TraceEvent::SslConnected
+            | TraceEvent::InitPacketReceived { .. }
+            | TraceEvent::SendAuthResponse { .. }
+            | TraceEvent::SendAuthData { .. }
+            | TraceEvent::Authenticated
+            | TraceEvent::ReadPacket => {}
+        }
+        Self::Event {
+            stage: at,
+            kind: event.kind(),
+            plugin_name: name,
+            cmd: command.map(|(cmd, _)| cmd),
+            cmd_name: command.map(|(_, cmd_name)| cmd_name),
+            hdr_len,
+            pkt_len,
+            first,
+            errno: number,
+        }
+    }
+}
+
+impl fmt::Display for RecordEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stage { number, name, .. } => {
+                write!(f, "{{\"t\": \"stage\", \"n\": {number}, \"name\": \"{name}\"}}")
+            }
+            Self::Event { stage, kind, plugin_name, cmd, cmd_name, hdr_len, pkt_len, first, errno } => {
+                write!(f, "{{\"t\": \"event\", \"stage\": \"{stage}\", \"event\": \"{kind}\"")?;
+                if let Some(name) = plugin_name {
+                    write!(f, ", \"plugin_name\": {}", JsonString(name))?;
+                }
+                if let (Some(cmd), Some(name)) = (cmd, cmd_name) {
+                    write!(f, ", \"cmd\": {cmd}, \"cmd_name\": \"{name}\"")?;
+                }
+                if let Some(len) = hdr_len {
+                    write!(f, ", \"hdr_len\": {len}")?;
+                }
+                if let Some(len) = pkt_len {
+                    write!(f, ", \"pkt_len\": {len}")?;
+                }
+                if let Some(first) = first {
+                    write!(f, ", \"first\": \"{first:02x}\"")?;
+                }
+                if let Some(errno) = errno {
+                    write!(f, ", \"errno\": {errno}")?;
+                }
+                f.write_char('}')
+            }
+        }
+    }
+}
+
+/// A string between quotes, escaped as JSON wants it. Names of plugins come from the server.
+struct JsonString<'a>(&'a str);
+
+impl fmt::Display for JsonString<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for letter in self.0.chars() {
+            match letter {
+                '"' | '\\' => write!(f, "\\{letter}")?,
+                control if u32::from(control) < 0x20 => write!(f, "\\u{:04x}", u32::from(control))?,
+                other => f.write_char(other)?,
+            }
+        }
+        f.write_char('"')
+    }
+}
+
+/// Keeps what a trace tells. Clones share what they keep.
+///
+/// It is a [`TraceSink`] by itself, and a [`Subscriber`] that writes the connections of a bus one after another.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    kept: Arc<Mutex<Kept>>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    entries: Vec<RecordEntry>,
+    /// The last command's length was withheld, so that of its PACKET_SENT is, too.
+    hidden: bool,
+}
+
+impl Record {
+    /// A record without entries.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The entries so far.
+    #[must_use]
+    pub fn entries(&self) -> Vec<RecordEntry> {
+        self.lock().entries.clone()
+    }
+
+    /// The entries so far, which the record forgets.
+    #[must_use]
+    pub fn take(&self) -> Vec<RecordEntry> {
+        std::mem::take(&mut self.lock().entries)
+    }
+
+    /// The entries as lines of JSON, each with its line feed.
+    #[must_use]
+    pub fn to_jsonl(&self) -> String {
+        let mut out = String::new();
+        for entry in &self.lock().entries {
+            // Writing to a string cannot fail.
+            let _ = writeln!(out, "{entry}");
+        }
+        out
+    }
+
+    /// Changes of the protocol stage that neither the documentation nor the reference client knows.
+    ///
+    /// Changes are counted between consecutive events; after the event DISCONNECTED only CONNECTING may follow.
+    #[must_use]
+    pub fn illegal_edges(&self) -> Vec<(ProtocolStage, ProtocolStage)> {
+        let mut illegal = Vec::new();
+        let mut last = None;
+        for entry in &self.lock().entries {
+            let RecordEntry::Event { stage, kind, .. } = entry else { continue };
+            if let Some(from) = last
+                && !legal(from, *stage)
+            {
+                illegal.push((from, *stage));
+            }
+            last = Some(match kind {
+                TraceEventKind::Disconnected => ProtocolStage::Disconnected,
+                _ => *stage,
+            });
+        }
+        illegal
+    }
+
+    fn push_event(&self, stage: ProtocolStage, event: &TraceEvent<'_>) {
+        let mut kept = self.lock();
+        if let TraceEvent::SendCommand { pkt, .. } = event {
+            kept.hidden = pkt.is_sensitive();
+        }
+        let entry = RecordEntry::event(stage, event, kept.hidden);
+        kept.entries.push(entry);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn legal(from: ProtocolStage, to: ProtocolStage) -> bool {
+    match from {
+        ProtocolStage::Disconnected => to == ProtocolStage::Connecting,
+        _ => from == to || from.documented_next().contains(&to) || from.observed_next().contains(&to),
+    }
+}
+
+impl TraceSink for Record {
+    fn on(&self) -> bool {
+        true
+    }
+
+    fn enter(&mut self, stage: StageId) {
+        self.lock().entries.push(RecordEntry::stage(stage));
+    }
+
+    fn event(&mut self, stage: ProtocolStage, event: &TraceEvent<'_>) {
+        self.push_event(stage, event);
+    }
+}
+
+impl Tracing for Record {
+    fn connect_stage(&mut self, stage: StageId) -> Flow {
+        self.enter(stage);
+        Flow::Continue
+    }
+
+    fn trace_event(&mut self, stage: ProtocolStage, event: &TraceEvent<'_>) -> Flow {
+        self.push_event(stage, event);
+        Flow::Continue
+    }
+}
+
+impl Subscriber for Record {
+    fn tracing_start(&self, _: u64, _: ProtocolStage) -> Option<Box<dyn Tracing>> {
+        Some(Box::new(self.clone()))
+    }
+}

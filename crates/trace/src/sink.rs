@@ -1,0 +1,80 @@
+use crate::{ProtocolStage, TraceEvent};
+
+/// Which machine a [`StageId`] belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MachineKind {
+    /// MySQL's `enum connect_stage`: the classic connect.
+    Connect,
+    /// The life cycle of the X Protocol.
+    X,
+}
+
+/// A stage of some machine, as a plain value: the bus carries connect stages although it knows no protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct StageId {
+    /// The machine that entered the stage.
+    pub machine: MachineKind,
+    /// The stage's number, as in MySQL's headers.
+    pub number: u8,
+    /// The stage's name without its prefix: `READ_GREETING`.
+    pub name: &'static str,
+}
+
+impl StageId {
+    /// A stage id.
+    #[must_use]
+    pub const fn new(machine: MachineKind, number: u8, name: &'static str) -> Self {
+        Self { machine, number, name }
+    }
+}
+
+/// Where a machine tells what happens. Lent for one call; a machine keeps none.
+///
+/// A machine asks [`on`](TraceSink::on) before it builds the arguments of an event, so a sink that is off costs a
+/// branch, and [`NoTrace`] costs nothing.
+pub trait TraceSink {
+    /// Whether anybody listens. Must be cheap.
+    fn on(&self) -> bool;
+
+    /// A machine enters a stage.
+    fn enter(&mut self, stage: StageId);
+
+    /// A protocol event happens in a protocol stage.
+    fn event(&mut self, stage: ProtocolStage, event: &TraceEvent<'_>);
+}
+
+/// The sink that is never on. The compiler drops every emission to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NoTrace;
+
+impl TraceSink for NoTrace {
+    #[inline(always)]
+    fn on(&self) -> bool {
+        false
+    }
+
+    #[inline(always)]
+    fn enter(&mut self, _: StageId) {}
+
+    #[inline(always)]
+    fn event(&mut self, _: ProtocolStage, _: &TraceEvent<'_>) {}
+}
+
+impl<T: TraceSink + ?Sized> TraceSink for &mut T {
+    #[inline]
+    fn on(&self) -> bool {
+        (**self).on()
+    }
+
+    #[inline]
+    fn enter(&mut self, stage: StageId) {
+        (**self).enter(stage);
+    }
+
+    #[inline]
+    fn event(&mut self, stage: ProtocolStage, event: &TraceEvent<'_>) {
+        (**self).event(stage, event);
+    }
+}
