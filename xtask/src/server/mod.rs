@@ -1,7 +1,33 @@
 //! Private database servers for tests: `cargo xtask server up|down|url`.
+//!
+//! - [`paths`]: the folders; [`state`]: the file that says what is up, which tests read
+//! - [`install`]: where programs come from (with [`apt`], [`tree`]); [`launch`]: how a server is started
+//! - [`client`]: SQL run on it; [`url`]: a server that somebody else runs
 
-use clap::Subcommand;
+mod apt;
+mod certificates;
+mod client;
+mod files;
+mod install;
+mod launch;
+mod paths;
+mod process;
+mod progress;
+pub(crate) mod state;
+mod tree;
+mod up;
+mod url;
 
+use std::path::PathBuf;
+
+use anyhow::ensure;
+use clap::{Subcommand, ValueEnum};
+
+use self::files::Lock;
+use self::install::{MARIADB, MYSQL};
+use self::launch::Home;
+use self::paths::Paths;
+use self::state::{Server, Source, State};
 use crate::Result;
 
 /// Arguments of `cargo xtask server`.
@@ -13,13 +39,104 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Stop the servers that `up` started.
+    /// Bring up a private MySQL server with the test accounts, unless it is up already.
+    ///
+    /// Taken is the first that works: the server that PORPOISE_TEST_URL names (its database `odb` and the
+    /// test accounts are made anew), a `mysqld` of 8.0 or newer on PATH, Debian's packages fetched with apt
+    /// into a cache folder, Docker.
+    Up(UpArgs),
+    /// Stop the servers that `up` started. Downloads and data folders are kept.
     Down,
+    /// Print the URLs of the servers that are up.
+    Url {
+        /// Print one JSON object with all that is known, in the format of the state file.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct UpArgs {
+    /// Also MariaDB 10.11 and 11.8, and the server plugins of MySQL's regression tests (a 340 MB download).
+    #[arg(long)]
+    all: bool,
+    /// Take the programs from here only.
+    #[arg(long)]
+    from: Option<From>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "lowercase")]
+enum From {
+    Path,
+    Apt,
+    Docker,
 }
 
 /// Runs `cargo xtask server`.
 pub(crate) fn run(args: Args) -> Result<()> {
     match args.action {
-        Action::Down => Ok(()),
+        Action::Up(args) => up(&args),
+        Action::Down => down(),
+        Action::Url { json } => url(json),
     }
+}
+
+fn up(args: &UpArgs) -> Result<()> {
+    let from = args.from.map(|from| match from {
+        From::Path => Source::Path,
+        From::Apt => Source::Apt,
+        From::Docker => Source::Docker,
+    });
+    let paths = Paths::find()?;
+    let done = up::up(&paths, args.all, from);
+    // What is up is told even when something else failed.
+    print_urls(&live(&paths)?.servers);
+    done
+}
+
+fn down() -> Result<()> {
+    let paths = Paths::find()?;
+    let _lock = Lock::take(&lock_path(&paths))?;
+    for name in names() {
+        if Home::new(&paths, name).stop()? {
+            eprintln!("{name} is stopped");
+        }
+    }
+    State::empty().save(&paths.state)
+}
+
+fn url(json: bool) -> Result<()> {
+    let state = live(&Paths::find()?)?;
+    ensure!(!state.servers.is_empty(), "no server is up: run `cargo xtask server up` first");
+    if json {
+        println!("{}", state.to_json()?);
+    } else {
+        print_urls(&state.servers);
+    }
+    Ok(())
+}
+
+fn print_urls(servers: &[Server]) {
+    for server in servers {
+        for (what, url) in url::of(server) {
+            println!("{:<14} {what:<14} {url}", server.name);
+        }
+    }
+}
+
+/// The state file without the servers that have ended since.
+fn live(paths: &Paths) -> Result<State> {
+    let mut state = State::load(&paths.state)?;
+    state.servers.retain(|server| server.pid_file.is_none() || Home::new(paths, &server.name).runs());
+    Ok(state)
+}
+
+/// The names of all servers that this tool may have started.
+fn names() -> impl Iterator<Item = &'static str> {
+    [MYSQL.name].into_iter().chain(MARIADB.iter().map(|kind| kind.name))
+}
+
+fn lock_path(paths: &Paths) -> PathBuf {
+    paths.instance.join("lock")
 }
