@@ -340,7 +340,7 @@ pub(super) fn set_up(family: Family, server: &mut Server, test_plugins: bool) ->
 /// MariaDB's system tables as its own `mariadb-install-db` makes them: root without a password, no anonymous
 /// account (it would be preferred to the accounts for any host). The help tables are left out.
 fn system_tables(folder: &Path) -> Result<Vec<u8>> {
-    let mut sql = b"CREATE DATABASE mysql; USE mysql; SET @auth_root_socket = NULL;\n".to_vec();
+    let mut sql = b"CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket = NULL;\n".to_vec();
     for name in ["system_tables", "performance_tables", "system_tables_data", "gis", "sys_schema"] {
         // The names changed their prefix with MariaDB 11.
         let names = match name {
