@@ -42,7 +42,7 @@ pub(super) fn tree(cache: &Path, name: &str, packages: &Packages) -> Result<Tree
     if let Some(tree) = Tree::open(&dir) {
         return Ok(tree);
     }
-    let mut apt = Apt::new(cache, &architecture, packages.suite)?;
+    let apt = Apt::new(cache, &architecture, packages.suite)?;
     apt.update()?;
     let mut debs = apt.download_whole(packages.whole)?;
     for package in packages.alone {
@@ -62,7 +62,7 @@ pub(super) fn add_files(
     pattern: &str,
 ) -> Result<()> {
     let _lock = Lock::take(&cache.join("lock"))?;
-    let mut apt = Apt::new(cache, &architecture()?, suite)?;
+    let apt = Apt::new(cache, &architecture()?, suite)?;
     apt.update()?;
     let deb = apt.download_alone(package)?;
     let step = Step::new(format!("take {pattern} from {package}"));
@@ -137,7 +137,7 @@ impl Apt {
     }
 
     /// Reads the package index from the first mirror that has the suite.
-    fn update(&mut self) -> Result<()> {
+    fn update(&self) -> Result<()> {
         let mirrors = sources::mirrors();
         ensure!(!mirrors.is_empty(), "the sources of apt in /etc/apt name no Debian mirror");
         let mut failures = Vec::new();
