@@ -216,3 +216,273 @@ static GLOBAL_COUNT: AtomicUsize = AtomicUsize::new(0);
 fn globals() -> MutexGuard<'static, Globals> {
     GLOBALS.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::{Bus, Flow, Subscriber, Tracing};
+    use crate::{MachineKind, ProtocolStage, StageId, TraceEvent, TraceSink};
+
+    const BEGIN: StageId = StageId::new(MachineKind::Connect, 2, "NET_BEGIN_CONNECT");
+    const GREETING: StageId = StageId::new(MachineKind::Connect, 5, "READ_GREETING");
+
+    /// Writes down every call, and stops where it is told to.
+    #[derive(Clone, Default)]
+    struct Diary {
+        lines: Arc<Mutex<Vec<String>>>,
+        stop_at: Option<&'static str>,
+        refuse: bool,
+    }
+
+    /// Per-connection data: the running number, and how many calls there were.
+    struct Page {
+        diary: Diary,
+        connection: u64,
+        calls: usize,
+    }
+
+    impl Diary {
+        fn stopping_at(name: &'static str) -> Self {
+            Self { stop_at: Some(name), ..Self::default() }
+        }
+
+        fn write(&self, line: impl Into<String>) {
+            self.lines.lock().unwrap().push(line.into());
+        }
+
+        fn lines(&self) -> Vec<String> {
+            std::mem::take(&mut *self.lines.lock().unwrap())
+        }
+    }
+
+    impl Page {
+        fn told(&mut self, name: &str) -> Flow {
+            self.calls += 1;
+            self.diary.write(name);
+            if self.diary.stop_at == Some(name) { Flow::Stop } else { Flow::Continue }
+        }
+    }
+
+    impl Subscriber for Diary {
+        fn tracing_start(&self, connection: u64, stage: ProtocolStage) -> Option<Box<dyn Tracing>> {
+            self.write(format!("start in {stage}"));
+            (!self.refuse).then(|| {
+                let page: Box<dyn Tracing> = Box::new(Page { diary: self.clone(), connection, calls: 0 });
+                page
+            })
+        }
+    }
+
+    impl Tracing for Page {
+        fn connect_stage(&mut self, stage: StageId) -> Flow {
+            self.told(stage.name)
+        }
+
+        fn trace_event(&mut self, stage: ProtocolStage, event: &TraceEvent<'_>) -> Flow {
+            assert!(self.connection > 0);
+            self.told(&format!("{} in {stage}", event.kind()))
+        }
+
+        fn tracing_stop(&mut self) {
+            self.diary.write(format!("stop after {}", self.calls));
+        }
+    }
+
+    fn bus(diary: &Diary) -> Bus {
+        let mut bus = Bus::new();
+        bus.subscribe(Arc::new(diary.clone()));
+        bus
+    }
+
+    fn connect(bus: &mut Bus) {
+        bus.enter(BEGIN);
+        bus.event(ProtocolStage::Connecting, &TraceEvent::Connecting);
+        bus.event(ProtocolStage::Connecting, &TraceEvent::Connected);
+    }
+
+    const BEGUN: [&str; 4] =
+        ["start in CONNECTING", "NET_BEGIN_CONNECT", "CONNECTING in CONNECTING", "CONNECTED in CONNECTING"];
+
+    #[test]
+    fn starts_once_when_the_first_stage_is_told_before_connecting() {
+        let diary = Diary::default();
+        let mut bus = bus(&diary);
+        connect(&mut bus);
+        assert_eq!(diary.lines(), BEGUN);
+    }
+
+    #[test]
+    fn starts_once_when_connecting_comes_without_a_stage() {
+        let diary = Diary::default();
+        let mut bus = bus(&diary);
+        bus.event(ProtocolStage::Connecting, &TraceEvent::Connecting);
+        bus.enter(GREETING);
+        assert_eq!(diary.lines(), ["start in CONNECTING", "CONNECTING in CONNECTING", "READ_GREETING"]);
+    }
+
+    #[test]
+    fn nothing_is_told_before_a_connect_begins() {
+        let diary = Diary::default();
+        let mut bus = bus(&diary);
+        bus.enter(GREETING);
+        bus.enter(StageId::new(MachineKind::X, 2, "not a classic connect"));
+        bus.event(ProtocolStage::ReadyForCommand, &TraceEvent::ReadPacket);
+        drop(bus);
+        assert!(diary.lines().is_empty());
+    }
+
+    #[test]
+    fn stops_once_after_stop_and_tells_nothing_until_the_next_connect() {
+        let diary = Diary::stopping_at("READ_GREETING");
+        let mut bus = bus(&diary);
+        connect(&mut bus);
+        bus.enter(GREETING);
+        assert_eq!(diary.lines()[4..], ["READ_GREETING", "stop after 4"]);
+        bus.event(ProtocolStage::WaitForInitPacket, &TraceEvent::ReadPacket);
+        bus.event(ProtocolStage::WaitForInitPacket, &TraceEvent::Disconnected);
+        assert!(diary.lines().is_empty());
+        connect(&mut bus);
+        assert_eq!(diary.lines(), BEGUN);
+    }
+
+    #[test]
+    fn a_stop_at_the_first_stage_is_not_undone_by_the_event_connecting() {
+        let diary = Diary::stopping_at("NET_BEGIN_CONNECT");
+        let mut bus = bus(&diary);
+        connect(&mut bus);
+        assert_eq!(diary.lines(), ["start in CONNECTING", "NET_BEGIN_CONNECT", "stop after 1"]);
+    }
+
+    #[test]
+    fn stops_once_after_disconnected_which_is_told() {
+        let diary = Diary::default();
+        let mut bus = bus(&diary);
+        connect(&mut bus);
+        bus.event(ProtocolStage::ReadyForCommand, &TraceEvent::Disconnected);
+        bus.event(ProtocolStage::ReadyForCommand, &TraceEvent::Disconnected);
+        bus.enter(GREETING);
+        drop(bus);
+        assert_eq!(diary.lines()[4..], ["DISCONNECTED in READY_FOR_COMMAND", "stop after 4"]);
+    }
+
+    #[test]
+    fn stops_once_when_disconnected_is_answered_with_stop() {
+        let diary = Diary::stopping_at("DISCONNECTED in READY_FOR_COMMAND");
+        let mut bus = bus(&diary);
+        connect(&mut bus);
+        bus.event(ProtocolStage::ReadyForCommand, &TraceEvent::Disconnected);
+        assert_eq!(diary.lines()[4..], ["DISCONNECTED in READY_FOR_COMMAND", "stop after 4"]);
+    }
+
+    #[test]
+    fn stops_after_any_event_in_the_stage_disconnected() {
+        let diary = Diary::default();
+        let mut bus = bus(&diary);
+        connect(&mut bus);
+        bus.event(ProtocolStage::Disconnected, &TraceEvent::Error { errno: 2013 });
+        assert_eq!(diary.lines()[4..], ["ERROR in DISCONNECTED", "stop after 4"]);
+    }
+
+    #[test]
+    fn stops_once_on_drop() {
+        let diary = Diary::default();
+        let mut bus = bus(&diary);
+        connect(&mut bus);
+        drop(bus);
+        assert_eq!(diary.lines()[4..], ["stop after 3"]);
+    }
+
+    #[test]
+    fn a_connection_still_traced_is_not_started_again() {
+        let diary = Diary::default();
+        let mut bus = bus(&diary);
+        connect(&mut bus);
+        connect(&mut bus);
+        drop(bus);
+        let lines = diary.lines();
+        assert_eq!(lines.iter().filter(|line| line.starts_with("start")).count(), 1);
+        assert_eq!(lines.last().map(String::as_str), Some("stop after 6"));
+    }
+
+    #[test]
+    fn a_refused_start_is_not_stopped_and_is_asked_at_the_next_connect() {
+        let diary = Diary { refuse: true, ..Diary::default() };
+        let mut bus = bus(&diary);
+        connect(&mut bus);
+        bus.event(ProtocolStage::Connecting, &TraceEvent::Disconnected);
+        connect(&mut bus);
+        drop(bus);
+        assert_eq!(diary.lines(), ["start in CONNECTING", "start in CONNECTING"]);
+    }
+
+    #[test]
+    fn subscribers_do_not_affect_each_other() {
+        let diaries = [Diary::stopping_at("READ_GREETING"), Diary::default(), Diary::default()];
+        let mut bus = Bus::new();
+        for diary in &diaries {
+            bus.subscribe(Arc::new(diary.clone()));
+        }
+        connect(&mut bus);
+        bus.enter(GREETING);
+        bus.event(ProtocolStage::WaitForInitPacket, &TraceEvent::ReadPacket);
+        let [stopped, second, third] = diaries.map(|diary| diary.lines());
+        assert_eq!(stopped[4..], ["READ_GREETING", "stop after 4"]);
+        assert_eq!(second[4..], ["READ_GREETING", "READ_PACKET in WAIT_FOR_INIT_PACKET"]);
+        assert_eq!(second, third);
+    }
+
+    #[test]
+    fn each_connection_has_its_own_data_and_number() {
+        struct Numbers(Arc<Mutex<Vec<u64>>>);
+        impl Subscriber for Numbers {
+            fn tracing_start(&self, connection: u64, _: ProtocolStage) -> Option<Box<dyn Tracing>> {
+                self.0.lock().unwrap().push(connection);
+                None
+            }
+        }
+        let numbers = Arc::new(Mutex::new(Vec::new()));
+        let shared = Arc::new(Numbers(numbers.clone()));
+        let diary = Diary::default();
+        let mut buses = [Bus::new(), Bus::new()];
+        for bus in &mut buses {
+            bus.subscribe(shared.clone());
+            bus.subscribe(Arc::new(diary.clone()));
+            connect(bus);
+        }
+        let [mut first, second] = buses;
+        first.enter(GREETING);
+        assert_eq!(diary.lines().last().map(String::as_str), Some("READ_GREETING"));
+        drop(second);
+        drop(first);
+        assert_eq!(diary.lines(), ["stop after 3", "stop after 4"]);
+        let numbers = numbers.lock().unwrap();
+        assert_eq!(numbers.len(), 2);
+        assert_ne!(numbers[0], numbers[1]);
+    }
+
+    #[test]
+    fn a_subscriber_that_comes_later_hears_of_the_next_connect() {
+        let (early, late) = (Diary::default(), Diary::default());
+        let mut bus = bus(&early);
+        connect(&mut bus);
+        bus.subscribe(Arc::new(late.clone()));
+        bus.enter(GREETING);
+        bus.event(ProtocolStage::WaitForInitPacket, &TraceEvent::Disconnected);
+        assert!(late.lines().is_empty());
+        connect(&mut bus);
+        assert_eq!(late.lines(), BEGUN);
+    }
+
+    #[test]
+    fn a_bus_without_subscribers_is_off_and_can_move_between_threads() {
+        fn movable<T: Send>(value: &T) -> &T {
+            value
+        }
+        let mut bus = Bus::default();
+        assert!(!movable(&bus).on());
+        bus.subscribe(Arc::new(Diary::default()));
+        assert!(bus.on());
+        assert_eq!(format!("{bus:?}"), "Bus { subscribers: 1, tracing: 0 }");
+    }
+}

@@ -271,3 +271,119 @@ impl Subscriber for Record {
         Some(Box::new(self.clone()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Record, RecordEntry};
+    use crate::{MachineKind, Payload, ProtocolStage, StageId, TraceEvent, TraceSink};
+
+    const COM_PING: u8 = 0x0E;
+    const COM_CHANGE_USER: u8 = 0x11;
+
+    fn line(stage: ProtocolStage, event: &TraceEvent<'_>) -> String {
+        let mut record = Record::new();
+        record.event(stage, event);
+        record.to_jsonl()
+    }
+
+    #[test]
+    fn lines_have_the_fields_and_order_of_the_recordings() {
+        let mut record = Record::new();
+        let (nothing, four) = (Payload::open(b""), Payload::open(b"\xFFabc"));
+        record.enter(StageId::new(MachineKind::Connect, 5, "READ_GREETING"));
+        record.event(ProtocolStage::WaitForInitPacket, &TraceEvent::PacketReceived { pkt: four });
+        record.event(ProtocolStage::Authenticate, &TraceEvent::AuthPlugin { plugin_name: "sha256_password" });
+        record.event(ProtocolStage::Authenticate, &TraceEvent::PacketSent { pkt_len: 7 });
+        let ping =
+            TraceEvent::SendCommand { cmd: COM_PING, cmd_name: "COM_PING", hdr: nothing, pkt: nothing };
+        record.event(ProtocolStage::ReadyForCommand, &ping);
+        record.event(ProtocolStage::ReadyForCommand, &TraceEvent::PacketSent { pkt_len: 0 });
+        record.event(ProtocolStage::WaitForResult, &TraceEvent::PacketReceived { pkt: four });
+        record.event(ProtocolStage::Authenticate, &TraceEvent::Error { errno: 2061 });
+        assert_eq!(
+            record.to_jsonl(),
+            r#"{"t": "stage", "n": 5, "name": "READ_GREETING"}
+{"t": "event", "stage": "WAIT_FOR_INIT_PACKET", "event": "PACKET_RECEIVED", "first": "ff"}
+{"t": "event", "stage": "AUTHENTICATE", "event": "AUTH_PLUGIN", "plugin_name": "sha256_password"}
+{"t": "event", "stage": "AUTHENTICATE", "event": "PACKET_SENT"}
+{"t": "event", "stage": "READY_FOR_COMMAND", "event": "SEND_COMMAND", "cmd": 14, "cmd_name": "COM_PING", "hdr_len": 0, "pkt_len": 0}
+{"t": "event", "stage": "READY_FOR_COMMAND", "event": "PACKET_SENT", "pkt_len": 0}
+{"t": "event", "stage": "WAIT_FOR_RESULT", "event": "PACKET_RECEIVED", "pkt_len": 4, "first": "ff"}
+{"t": "event", "stage": "AUTHENTICATE", "event": "ERROR", "errno": 2061}
+"#
+        );
+    }
+
+    #[test]
+    fn lengths_of_change_user_are_left_out() {
+        let mut record = Record::new();
+        let (hdr, pkt) = (Payload::open(b""), Payload::sensitive(b"user"));
+        let command = TraceEvent::SendCommand { cmd: COM_CHANGE_USER, cmd_name: "COM_CHANGE_USER", hdr, pkt };
+        record.event(ProtocolStage::ReadyForCommand, &command);
+        record.event(ProtocolStage::ReadyForCommand, &TraceEvent::PacketSent { pkt_len: 4 });
+        let command = TraceEvent::SendCommand { cmd: COM_PING, cmd_name: "COM_PING", hdr, pkt: hdr };
+        record.event(ProtocolStage::ReadyForCommand, &command);
+        record.event(ProtocolStage::ReadyForCommand, &TraceEvent::PacketSent { pkt_len: 0 });
+        let lengths: Vec<_> = record.to_jsonl().lines().map(|line| line.contains("pkt_len")).collect();
+        assert_eq!(lengths, [false, false, true, true]);
+    }
+
+    #[test]
+    fn the_closing_packet_of_a_file_has_no_length() {
+        let block = TraceEvent::SendFile { pkt: Payload::open(b"1,a\n2,b\n") };
+        let end = TraceEvent::SendFile { pkt: Payload::open(b"") };
+        assert!(line(ProtocolStage::FileRequest, &block).ends_with("\"SEND_FILE\", \"pkt_len\": 8}\n"));
+        assert!(line(ProtocolStage::FileRequest, &end).ends_with("\"SEND_FILE\"}\n"));
+    }
+
+    #[test]
+    fn secrets_leave_no_byte() {
+        let pkt = Payload::sensitive(b"\x41secret");
+        for event in [
+            TraceEvent::SendAuthResponse { pkt },
+            TraceEvent::SendAuthData { pkt },
+            TraceEvent::SendCommand { cmd: COM_CHANGE_USER, cmd_name: "COM_CHANGE_USER", hdr: pkt, pkt },
+        ] {
+            let mut record = Record::new();
+            record.event(ProtocolStage::Authenticate, &event);
+            let shown = format!("{} {record:?}", record.to_jsonl());
+            assert!(!shown.contains("secret") && !shown.contains("41") && !shown.contains("65"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn names_from_the_server_are_escaped() {
+        let event = TraceEvent::AuthPlugin { plugin_name: "a\"b\\c\nd\u{e9}" };
+        assert!(line(ProtocolStage::Authenticate, &event).ends_with("\"a\\\"b\\\\c\\u000ad\u{e9}\"}\n"));
+    }
+
+    #[test]
+    fn a_change_that_no_graph_has_is_found() {
+        let mut record = Record::new();
+        record.event(ProtocolStage::Connecting, &TraceEvent::Connecting);
+        record.event(ProtocolStage::Connecting, &TraceEvent::Connected);
+        record.event(ProtocolStage::WaitForInitPacket, &TraceEvent::ReadPacket);
+        record.event(ProtocolStage::ReadyForCommand, &TraceEvent::Disconnected);
+        record.event(ProtocolStage::Connecting, &TraceEvent::Connecting);
+        assert_eq!(record.illegal_edges(), []);
+        record.event(ProtocolStage::WaitForRow, &TraceEvent::Disconnected);
+        record.event(ProtocolStage::WaitForRow, &TraceEvent::ReadPacket);
+        assert_eq!(
+            record.illegal_edges(),
+            [
+                (ProtocolStage::Connecting, ProtocolStage::WaitForRow),
+                (ProtocolStage::Disconnected, ProtocolStage::WaitForRow),
+            ]
+        );
+    }
+
+    #[test]
+    fn clones_share_and_take_forgets() {
+        let mut record = Record::new();
+        let reader = record.clone();
+        record.enter(StageId::new(MachineKind::Connect, 6, "PARSE_HANDSHAKE"));
+        assert!(matches!(reader.entries()[..], [RecordEntry::Stage { number: 6, .. }]));
+        assert_eq!(reader.take().len(), 1);
+        assert!(record.entries().is_empty());
+    }
+}

@@ -78,3 +78,28 @@ impl<T: TraceSink + ?Sized> TraceSink for &mut T {
         (**self).event(stage, event);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{MachineKind, NoTrace, StageId, TraceSink};
+    use crate::{ProtocolStage, Record, TraceEvent};
+
+    fn tell(mut sink: impl TraceSink) -> bool {
+        sink.enter(StageId::new(MachineKind::Connect, 5, "READ_GREETING"));
+        sink.event(ProtocolStage::WaitForInitPacket, &TraceEvent::ReadPacket);
+        sink.on()
+    }
+
+    #[test]
+    fn a_borrowed_sink_hears_what_it_is_told() {
+        let mut record = Record::new();
+        assert!(tell(&mut record));
+        assert_eq!(record.entries().len(), 2);
+    }
+
+    #[test]
+    fn no_trace_is_off() {
+        assert!(!tell(NoTrace));
+        assert!(!tell(&mut NoTrace));
+    }
+}
