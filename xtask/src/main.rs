@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod codegen;
+mod layers;
 mod server;
 
 /// What every command returns: an error is printed with its causes and makes the exit code 1.
@@ -25,6 +26,8 @@ struct Cli {
 enum Command {
     /// Turn the spec tables into Rust and diagrams.
     Codegen(codegen::Args),
+    /// Check that no crate depends on more than it may.
+    Layers(layers::Args),
     /// Start, stop and locate the database servers that tests use.
     Server(server::Args),
 }
@@ -32,6 +35,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Codegen(args) => codegen::run(args),
+        Command::Layers(args) => layers::run(args),
         Command::Server(args) => server::run(args),
     };
     match done {
