@@ -49,10 +49,8 @@ impl Admin {
             None => command.args(["--protocol=tcp", &format!("--host={}", self.host)]),
         };
         command.args([format!("--port={}", self.port), format!("--user={}", self.user)]);
-        if !self.password.is_empty() {
-            // Not in the command line, which everyone can read.
-            command.env("MYSQL_PWD", &self.password);
-        }
+        // Not in the command line, which everyone can read. The user's own logins must not get in the way.
+        command.env("MYSQL_PWD", &self.password).env("MYSQL_TEST_LOGIN_FILE", "/dev/null");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child =
             command.spawn().with_context(|| format!("starting {}", self.client.program.display()))?;

@@ -17,7 +17,7 @@ use super::install::{self, Bootstrap, Family, Installation, Kind, option};
 use super::paths::Paths;
 use super::process;
 use super::progress::Step;
-use super::state::{Server, Source};
+use super::state::Server;
 use crate::Result;
 
 const HOST: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -186,11 +186,12 @@ impl Launch<'_> {
 
     fn start_on_data(&self) -> Result<Server> {
         let step = Step::new(format!("start {}", self.kind.name));
+        // What a killed server left would look like a sign of life, to this one and to the next server.
         for dir in [&self.home.dir.join("tmp"), &self.home.sockets] {
+            files::remove_dir(dir)?;
             files::private_dir(dir)?;
         }
-        // What a killed server left would look like a sign of life.
-        for file in [self.home.pid_file(), self.home.log(), self.home.socket(), self.home.mysqlx_socket()] {
+        for file in [self.home.pid_file(), self.home.log()] {
             drop(fs::remove_file(file));
         }
         let port = free_port(self.first_port)?;
@@ -361,6 +362,3 @@ fn free_port(first: u16) -> Result<u16> {
     let mut ports = first..first.saturating_add(1000);
     ports.find(|port| TcpListener::bind((HOST, *port)).is_ok()).context("no free port")
 }
-
-/// The sources of programs, best first.
-pub(super) const SOURCES: [Source; 3] = [Source::Path, Source::Apt, Source::Docker];

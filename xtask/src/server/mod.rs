@@ -2,7 +2,7 @@
 //!
 //! - [`paths`]: the folders; [`state`]: the file that says what is up, which tests read
 //! - [`install`]: where programs come from (with [`apt`], [`tree`]); [`launch`]: how a server is started
-//! - [`client`]: SQL run on it; [`url`]: a server that somebody else runs
+//! - [`client`]: SQL run on it; [`mod@url`]: a server that somebody else runs
 
 mod apt;
 mod certificates;
@@ -18,6 +18,7 @@ mod tree;
 mod up;
 mod url;
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::ensure;
@@ -60,7 +61,7 @@ pub(crate) struct UpArgs {
     /// Also MariaDB 10.11 and 11.8, and the server plugins of MySQL's regression tests (a 340 MB download).
     #[arg(long)]
     all: bool,
-    /// Take the programs from here only.
+    /// Take MySQL's programs from here only, and no server that a URL names.
     #[arg(long)]
     from: Option<From>,
 }
@@ -88,11 +89,18 @@ fn up(args: &UpArgs) -> Result<()> {
         From::Apt => Source::Apt,
         From::Docker => Source::Docker,
     });
-    let paths = Paths::find()?;
-    let done = up::up(&paths, args.all, from);
+    let done = bring_up(args.all, from);
     // What is up is told even when something else failed.
-    print_urls(&live(&paths)?.servers);
-    done
+    print(&urls(&live(&Paths::find()?)?.servers))?;
+    done.map(drop)
+}
+
+/// Brings up MySQL, with `all` the other servers too, unless they are up; gives what is up then. `from` is
+/// where MySQL's programs must come from.
+pub(crate) fn bring_up(all: bool, from: Option<Source>) -> Result<State> {
+    let paths = Paths::find()?;
+    up::up(&paths, all, from)?;
+    live(&paths)
 }
 
 fn down() -> Result<()> {
@@ -109,19 +117,24 @@ fn down() -> Result<()> {
 fn url(json: bool) -> Result<()> {
     let state = live(&Paths::find()?)?;
     ensure!(!state.servers.is_empty(), "no server is up: run `cargo xtask server up` first");
-    if json {
-        println!("{}", state.to_json()?);
-    } else {
-        print_urls(&state.servers);
-    }
-    Ok(())
+    print(&if json { state.to_json()? + "\n" } else { urls(&state.servers) })
 }
 
-fn print_urls(servers: &[Server]) {
+fn urls(servers: &[Server]) -> String {
+    let mut lines = String::new();
     for server in servers {
         for (what, url) in url::of(server) {
-            println!("{:<14} {what:<14} {url}", server.name);
+            lines.push_str(&format!("{:<14} {what:<14} {url}\n", server.name));
         }
+    }
+    lines
+}
+
+/// Prints; a reader that has seen enough (`| head -1`) is no failure.
+fn print(text: &str) -> Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
     }
 }
 

@@ -173,3 +173,60 @@ pub(crate) fn path(workspace: &Path) -> PathBuf {
         _ => workspace.join("target/porpoise/servers.json"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(name: &str) -> Server {
+        Server {
+            name: name.into(),
+            version: "9.7.4".into(),
+            source: Source::Apt,
+            host: "127.0.0.1".into(),
+            port: 21000,
+            socket: Some("/s/mysql.sock".into()),
+            mysqlx_port: Some(21001),
+            mysqlx_socket: None,
+            root_user: "root".into(),
+            root_password: String::new(),
+            os_user: "alice".into(),
+            datadir: Some("/d".into()),
+            test_plugins: true,
+            client: Some(Program { program: "/ld.so".into(), args: vec!["/mysql".into()] }),
+            pid_file: None,
+            setup: None,
+        }
+    }
+
+    #[test]
+    fn the_file_is_read_as_it_was_written() {
+        let dir = env::temp_dir().join(format!("porpoise-state-{}", std::process::id()));
+        let path = dir.join("made/on/demand/servers.json");
+        assert!(State::load(&path).unwrap().servers.is_empty());
+
+        let mut state = State::empty();
+        state.put(server("mysql-9.7"));
+        state.put(server("mariadb-11.8"));
+        state.put(Server { port: 7, ..server("mysql-9.7") });
+        state.save(&path).unwrap();
+        let read = State::load(&path).unwrap();
+        assert_eq!(read.to_json().unwrap(), state.to_json().unwrap());
+        assert_eq!(read.servers.len(), 2);
+        assert_eq!(read.get("mysql-9.7").unwrap().port, 7);
+
+        fs::write(&path, r#"{"format": 2, "servers": []}"#).unwrap();
+        assert!(State::load(&path).unwrap_err().to_string().contains("format 2"));
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn the_format_in_the_comment_is_the_real_one() {
+        let comment: String =
+            include_str!("state.rs").lines().filter_map(|line| line.strip_prefix("//! ")).collect();
+        let json = serde_json::to_value(server("mysql-9.7")).unwrap();
+        for key in json.as_object().unwrap().keys() {
+            assert!(comment.contains(&format!("\"{key}\": ")), "{key} is not described");
+        }
+    }
+}

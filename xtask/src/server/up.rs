@@ -10,7 +10,7 @@ use anyhow::{Context, bail, ensure};
 use super::client::{self, Admin};
 use super::files::{self, Lock};
 use super::install::{Family, Kind, MARIADB, MYSQL};
-use super::launch::{self, Home, Launch, SOURCES};
+use super::launch::{self, Home, Launch};
 use super::paths::Paths;
 use super::state::{Server, Source, State};
 use super::url::{self, Target};
@@ -55,7 +55,7 @@ impl Up<'_> {
         let target = Target::from_env()?.filter(|_| self.from.is_none());
         let fits = |server: &Server| match &target {
             Some(target) => target.is(server),
-            None => server.source != Source::Url,
+            None => server.source != Source::Url, // the variable is gone, or --from overrules it
         };
         if self.is_up(&MYSQL, fits)? {
             return Ok(());
@@ -76,7 +76,8 @@ impl Up<'_> {
     fn is_up(&mut self, kind: &Kind, fits: impl Fn(&Server) -> bool) -> Result<bool> {
         let Some(server) = self.state.get(kind.name) else { return Ok(false) };
         let mut server = server.clone();
-        if !fits(&server) || self.from.is_some_and(|from| from != server.source) || !self.answers(&server) {
+        let wanted = self.sources(kind).contains(&server.source) || server.source == Source::Url;
+        if !wanted || !fits(&server) || !self.answers(&server) {
             return Ok(false);
         }
         let sql = client::setup_sql(kind.family, &server.os_user);
@@ -90,6 +91,16 @@ impl Up<'_> {
         Ok(true)
     }
 
+    /// The sources to try, best first. Only MySQL is taken from `PATH`: of MariaDB the release matters.
+    fn sources(&self, kind: &Kind) -> Vec<Source> {
+        let path = if kind.family == Family::MySql { &[Source::Path][..] } else { &[] };
+        let all = [path, &[Source::Apt, Source::Docker]].concat();
+        match self.from {
+            Some(from) if all.contains(&from) => vec![from],
+            _ => all,
+        }
+    }
+
     fn answers(&self, server: &Server) -> bool {
         if server.pid_file.is_some() && !Home::new(self.paths, &server.name).runs() {
             return false;
@@ -101,9 +112,8 @@ impl Up<'_> {
     fn bring_up(&mut self, kind: &Kind) -> Result<()> {
         self.state.remove(kind.name);
         self.state.save(&self.paths.state)?;
-        let sources = SOURCES.into_iter().filter(|source| self.from.is_none_or(|from| from == *source));
         let mut failures = Vec::new();
-        for source in sources.filter(|source| kind.family == Family::MySql || *source != Source::Path) {
+        for source in self.sources(kind) {
             let began = Instant::now();
             match self.bring_up_from(kind, source) {
                 Ok(server) => {
@@ -111,7 +121,9 @@ impl Up<'_> {
                     eprintln!("{} is up ({}, from {source}) after {took:.1} s", kind.name, server.version);
                     return self.note(server);
                 }
-                Err(error) => failures.push(format!("  {source}: {error:#}")),
+                Err(error) => {
+                    failures.push(format!("  {source}: {}", format!("{error:#}").replace('\n', "\n    ")))
+                }
             }
         }
         if kind.family == Family::MySql && self.from.is_none() {
