@@ -294,8 +294,8 @@ mod tests {
 
     #[test]
     fn keys_are_not_shown() {
-        let mut options = TlsOptions::default();
-        options.key = Some(PemSource::Pem(PemBytes::from(b"-----BEGIN PRIVATE KEY-----".to_vec())));
+        let key = PemBytes::from(b"-----BEGIN PRIVATE KEY-----".to_vec());
+        let options = TlsOptions { key: Some(PemSource::Pem(key)), ..TlsOptions::default() };
         let shown = format!("{options:?}");
         assert!(
             shown.contains("27 bytes") && !shown.contains("BEGIN") && !shown.contains("45, 45"),

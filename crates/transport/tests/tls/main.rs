@@ -1,0 +1,6 @@
+//! TLS against a rustls server in memory.
+
+#![cfg(feature = "tls")]
+
+mod certificates;
+mod support;
