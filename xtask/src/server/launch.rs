@@ -71,6 +71,7 @@ impl Home {
         let marker = option("datadir", &self.data());
         let Some(pid) = process::running(&self.pid_file(), &marker) else { return Ok(false) };
         process::stop(pid, &marker)?;
+        files::remove_dir(&self.sockets)?;
         Ok(true)
     }
 

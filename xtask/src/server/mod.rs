@@ -22,7 +22,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::ensure;
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 
 use self::files::Lock;
 use self::install::{MARIADB, MYSQL};
@@ -63,15 +63,7 @@ pub(crate) struct UpArgs {
     all: bool,
     /// Take MySQL's programs from here only, and no server that a URL names.
     #[arg(long)]
-    from: Option<From>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-#[value(rename_all = "lowercase")]
-enum From {
-    Path,
-    Apt,
-    Docker,
+    from: Option<Source>,
 }
 
 /// Runs `cargo xtask server`.
@@ -84,12 +76,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
 }
 
 fn up(args: &UpArgs) -> Result<()> {
-    let from = args.from.map(|from| match from {
-        From::Path => Source::Path,
-        From::Apt => Source::Apt,
-        From::Docker => Source::Docker,
-    });
-    let done = bring_up(args.all, from);
+    let done = bring_up(args.all, args.from);
     // What is up is told even when something else failed.
     print(&urls(&live(&Paths::find()?)?.servers))?;
     done.map(drop)

@@ -32,6 +32,7 @@ use std::process::Command;
 use std::{env, fmt, fs};
 
 use anyhow::{Context, bail};
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::files;
@@ -70,13 +71,14 @@ pub(crate) struct Server {
 }
 
 /// Where a server's programs come from.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub(crate) enum Source {
     /// A server that someone else runs, named by `PORPOISE_TEST_URL`.
+    #[value(skip)]
     Url,
-    /// Programs on `PATH`.
+    /// Programs on PATH.
     Path,
     /// Packages unpacked in the cache folder.
     Apt,

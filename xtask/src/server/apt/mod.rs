@@ -4,6 +4,7 @@
 //! it names every dependency down to the C library. It checks what it downloads against the archive's
 //! signatures; `dpkg-deb` unpacks it. Nothing of the system is changed.
 
+mod plan;
 mod sources;
 
 use std::fs::{self, File};
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 
+use self::plan::Plan;
 use self::sources::Mirror;
 use super::files::{self, Lock};
 use super::progress::{Step, megabytes};
@@ -100,7 +102,7 @@ impl Apt {
             architecture: architecture.to_string(),
             suite,
         };
-        for folder in ["state/lists/partial", "cache/archives/partial", "alone"] {
+        for folder in ["state/lists/partial", "cache/archives/partial", "none/partial", "alone"] {
             fs::create_dir_all(apt.dir.join(folder))?;
         }
         fs::write(apt.dir.join("status"), "")?;
@@ -115,8 +117,8 @@ impl Apt {
             ("Dir::State::status", "status"),
             ("Dir::Cache", "cache"),
             ("Dir::Etc::sourcelist", "sources.list"),
-            ("Dir::Etc::preferences", "none"),
-            ("Dir::Etc::preferencesparts", "none"),
+            ("Dir::Etc::preferences", "no-preferences"),
+            ("Dir::Etc::preferencesparts", "no-preferences.d"),
         ] {
             command.arg(format!("-o{option}={}", self.dir.join(value).display()));
         }
@@ -128,6 +130,7 @@ impl Apt {
             "-oAPT::Update::Error-Mode=any",
             // Root's apt would fetch as another user, who may not enter a private cache folder.
             "-oAPT::Sandbox::User=",
+            "-oAcquire::ForceHash=SHA256",
             "-oAcquire::Retries=3",
             "-oDpkg::Use-Pty=false",
             "-q",
@@ -158,75 +161,61 @@ impl Apt {
         Ok(())
     }
 
-    /// Downloads packages with all they depend on. What an earlier run got is used again.
+    /// Downloads packages with all they depend on.
     fn download_whole(&self, packages: &[&str]) -> Result<Vec<PathBuf>> {
+        let mut plan = self.get();
+        // Against an empty folder, or apt leaves out what it has.
+        plan.arg(format!("-oDir::Cache::archives={}", self.dir.join("none").display()));
+        plan.args(["install", "-y"]).args(packages);
         let mut install = self.get();
-        install.args(["install", "-y"]).args(packages);
-        let (files, bytes) = planned(&mut self.get(), &["install", "-y"], packages)?;
-        install.arg("--download-only");
-        let archives = self.dir.join("cache/archives");
-        let step = Step::new(format!("download {} and what they depend on", packages.join(", ")));
-        self.download(install, &archives, step, files, bytes)?;
-        let debs = debs_in(&archives)?;
-        ensure!(debs.len() >= files, "apt-get downloaded {} packages instead of {files}", debs.len());
-        Ok(debs)
+        install.args(["install", "-y", "--download-only"]).args(packages);
+        let what = format!("{} and what they depend on", packages.join(", "));
+        self.download(&what, plan, install, &self.dir.join("cache/archives"))
     }
 
     /// Downloads one package and nothing else.
     fn download_alone(&self, package: &str) -> Result<PathBuf> {
-        let dir = self.dir.join("alone").join(package);
-        // apt-get writes to the final name here: what an interrupted run left is not to be trusted.
-        files::remove_dir(&dir)?;
-        fs::create_dir_all(&dir)?;
-        let (files, bytes) = planned(&mut self.get(), &["download"], &[package])?;
-        let mut command = self.get();
-        command.args(["download", package]).current_dir(&dir);
-        let step = Step::new(format!("download {package}"));
-        self.download(command, &dir, step, files, bytes)?;
-        debs_in(&dir)?.pop().with_context(|| format!("apt-get download {package} left no file"))
+        let mut plan = self.get();
+        plan.args(["download", package]).current_dir(self.dir.join("none"));
+        let dir = self.dir.join("alone");
+        let mut download = self.get();
+        download.args(["download", package]).current_dir(&dir);
+        self.download(package, plan, download, &dir)?.pop().context("a plan is not empty")
     }
 
-    /// Runs a downloading command and tells how far it is by what has come to its folder.
+    /// Runs a downloading command and tells how far it is by what has come to its folder. Good files that an
+    /// earlier run got are used again.
     fn download(
         &self,
-        mut command: Command,
-        into: &Path,
-        mut step: Step,
-        files: usize,
-        bytes: u64,
-    ) -> Result<()> {
+        what: &str,
+        mut plan: Command,
+        mut fetch: Command,
+        dir: &Path,
+    ) -> Result<Vec<PathBuf>> {
+        let plan = Plan::parse(&output(plan.arg("--print-uris"))?);
+        ensure!(plan.count() > 0, "apt-get names no file for {what}");
+        plan.remove_damaged(dir)?;
+
+        let mut step = Step::new(format!("download {what}"));
         let log = self.dir.join("download.log");
         let out = File::create(&log)?;
-        let mut child = command.stderr(out.try_clone()?).stdout(out).spawn().context("starting apt-get")?;
-        let total = megabytes(bytes);
+        let mut child = fetch.stderr(out.try_clone()?).stdout(out).spawn().context("starting apt-get")?;
+        let (files, total) = (plan.count(), megabytes(plan.bytes()));
         let status = loop {
             if let Some(status) = child.try_wait()? {
                 break status;
             }
-            let (have, size) = (debs_in(into)?.len(), size_in(into) + size_in(&into.join("partial")));
-            step.progress(&format!("{have} of {files} files, {} of {total}", megabytes(size)));
+            let size = megabytes(size_in(dir) + size_in(&dir.join("partial")));
+            step.progress(&format!("{} of {files} files, {size} of {total}", plan.present(dir)));
             sleep(Duration::from_millis(100));
         };
         if !status.success() {
             bail!("apt-get failed ({status}): {}", complaints(&fs::read_to_string(&log).unwrap_or_default()));
         }
+        ensure!(plan.present(dir) == files, "apt-get downloaded only {} of {files} files", plan.present(dir));
         step.done(&format!("{files} files, {total}"));
-        Ok(())
+        Ok(plan.paths(dir))
     }
-}
-
-/// How many files and bytes a command of apt-get would download.
-fn planned(apt_get: &mut Command, verb: &[&str], packages: &[&str]) -> Result<(usize, u64)> {
-    let text = output(apt_get.args(verb).arg("--print-uris").args(packages))?;
-    let sizes = sizes(&text);
-    ensure!(!sizes.is_empty(), "apt-get names no file for {}", packages.join(", "));
-    Ok((sizes.len(), sizes.iter().sum()))
-}
-
-/// The sizes in lines of the form `'URI' FILE SIZE HASH`.
-fn sizes(print_uris: &str) -> Vec<u64> {
-    let size = |line: &str| line.starts_with('\'').then(|| line.split(' ').nth(2)?.parse().ok()).flatten();
-    print_uris.lines().filter_map(size).collect()
 }
 
 /// Runs a command to its end; its complaints become the error.
@@ -247,14 +236,6 @@ fn output(command: &mut Command) -> Result<String> {
 fn complaints(text: &str) -> String {
     let errors: Vec<&str> = text.lines().filter(|line| line.starts_with("E: ")).collect();
     if errors.is_empty() { text.trim().lines().last().unwrap_or("").to_string() } else { errors.join("; ") }
-}
-
-fn debs_in(dir: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(dir).with_context(|| format!("reading {}", dir.display()))?;
-    let mut debs: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    debs.retain(|path| path.extension().is_some_and(|e| e == "deb"));
-    debs.sort();
-    Ok(debs)
 }
 
 /// Bytes in the files of a folder. They come and go while this looks.
@@ -309,14 +290,6 @@ fn move_files(from: &Path, to: &Path) -> Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_of_the_plan() {
-        let text = "Reading package lists...\n\
-                    'http://m/pool/a_1%3a1_amd64.deb' a_1%3a1_amd64.deb 82880 MD5Sum:bce1\n\
-                    'http://m/pool/b_2_all.deb' b_2_all.deb 120 SHA256:00\n";
-        assert_eq!(sizes(text), [82880, 120]);
-    }
 
     #[test]
     fn errors_of_apt_are_told_from_its_chatter() {
