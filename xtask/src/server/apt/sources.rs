@@ -20,9 +20,6 @@ const RELEASES: [&str; 12] = [
     "forky",
     "duke",
 ];
-/// Used where the sources name no Debian mirror (Ubuntu) but Debian's keys are installed.
-const PUBLIC_MIRROR: &str = "http://deb.debian.org/debian";
-const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// An archive that has Debian's suites.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -41,13 +38,9 @@ impl Mirror {
     }
 }
 
-/// The mirrors to try, best first.
+/// The mirrors to try, in the order in which they are named.
 pub(super) fn mirrors() -> Vec<Mirror> {
-    let mut found = in_folder(Path::new("/etc/apt"));
-    if found.is_empty() && Path::new(KEYRING).exists() {
-        found.push(Mirror { uri: PUBLIC_MIRROR.into(), options: vec![format!("signed-by={KEYRING}")] });
-    }
-    found
+    in_folder(Path::new("/etc/apt"))
 }
 
 fn in_folder(etc: &Path) -> Vec<Mirror> {
@@ -154,7 +147,7 @@ mod tests {
              deb\thttp://a/debian  bookworm main contrib # why\n\
              deb [ arch=amd64 signed-by=/k.gpg trusted=yes ] https://b/mirror trixie main\n\
              deb http://security/debian-security bookworm-security main\n\
-             deb [signed-by=/d.gpg] https://docker/linux/debian bookworm stable\n\
+             deb [signed-by=/d.gpg] https://c/linux/debian bookworm stable\n\
              deb http://flat ./\n",
         );
         assert_eq!(uris(&found), ["http://a/debian", "https://b/mirror"]);
@@ -180,8 +173,8 @@ mod tests {
 
     #[test]
     fn other_distributions_are_no_debian_mirrors() {
-        let ubuntu = "Types: deb\nURIs: http://archive.ubuntu.com/ubuntu\nSuites: noble\nComponents: main\n";
+        let ubuntu = "Types: deb\nURIs: http://a/ubuntu\nSuites: noble\nComponents: main\n";
         assert_eq!(deb822(ubuntu), []);
-        assert_eq!(one_line("deb https://packages.cloud.google.com/apt cloud-sdk-bookworm main\n"), []);
+        assert_eq!(one_line("deb https://b/apt tool-bookworm main\n"), []);
     }
 }
