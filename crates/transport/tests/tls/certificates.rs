@@ -13,7 +13,8 @@ use rustls::AlertDescription;
 const HOST: &str = "db.example.com";
 
 fn try_connect(options: &TlsOptions, host: &str, server: Identity) -> Result<Pair, TlsError> {
-    connect(options, host, &Arc::new(server_config(server, BOTH))).map_err(|(error, _)| error)
+    let (pair, result) = connect(options, host, &Arc::new(server_config(server, BOTH)));
+    result.map(|()| pair)
 }
 
 fn alternative_names(names: &[&str]) -> CertificateParams {
@@ -149,9 +150,8 @@ fn wrong_ca() {
     let same_name = Authority::new("MySQL_Server_9.7.0_Auto_Generated_CA_Certificate");
     for other in [same_name, Authority::new("Another CA")] {
         let config = Arc::new(server_config(other.server(HOST), BOTH));
-        let (error, pair) =
-            connect(&options(SslMode::VerifyCa, Some(&ca)), HOST, &config).map(|_| ()).unwrap_err();
-        assert_eq!(error, TlsError::UnknownIssuer);
+        let (pair, result) = connect(&options(SslMode::VerifyCa, Some(&ca)), HOST, &config);
+        assert_eq!(result, Err(TlsError::UnknownIssuer));
         let alert = rustls::Error::AlertReceived(AlertDescription::UnknownCA);
         assert_eq!(pair.server_error, Some(alert));
     }
@@ -238,9 +238,7 @@ fn version_1() {
     let ca = Authority::new("The CA");
     for versions in [BOTH, TLS12] {
         let result = |options: &TlsOptions, server| {
-            connect(options, HOST, &Arc::new(server_config(server, versions)))
-                .map(|_| ())
-                .map_err(|(error, _)| error)
+            connect(options, HOST, &Arc::new(server_config(server, versions))).1
         };
         assert_eq!(result(&options(SslMode::Required, None), ca.server_version1(HOST)), Ok(()));
         let verify = options(SslMode::VerifyIdentity, Some(&ca));
@@ -268,7 +266,7 @@ fn a_certificate_without_its_key() {
     for versions in [BOTH, TLS12] {
         let stolen = Identity { chain: ca.server(HOST).chain, key: ca.server(HOST).key };
         let config = Arc::new(server_config(stolen, versions));
-        let (error, _) = connect(&options(SslMode::Preferred, None), HOST, &config).map(|_| ()).unwrap_err();
+        let error = connect(&options(SslMode::Preferred, None), HOST, &config).1.unwrap_err();
         assert!(matches!(error, TlsError::BadCertificate { .. }), "{error}");
     }
 }
@@ -291,7 +289,8 @@ fn client_certificates() {
     let mut options = options(SslMode::VerifyCa, Some(&ca));
     options.cert = Some(PemSource::Pem(pem(&client).into()));
     options.key = Some(PemSource::Pem(client.key.serialize_pem().into_bytes().into()));
-    let pair = connect(&options, HOST, &demanding).map_err(|(error, _)| error).unwrap();
+    let (pair, result) = connect(&options, HOST, &demanding);
+    result.unwrap();
     assert_eq!(pair.server.peer_certificates().unwrap(), &client.chain[..]);
 
     // Either may be in the other's file.
@@ -302,7 +301,7 @@ fn client_certificates() {
         if swap {
             std::mem::swap(&mut options.cert, &mut options.key);
         }
-        assert!(connect(&options, HOST, &demanding).is_ok());
+        connect(&options, HOST, &demanding).1.unwrap();
     }
 
     options.cert = Some(PemSource::Pem(pem(&Identity { chain: vec![own], key: client.key }).into()));

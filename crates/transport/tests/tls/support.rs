@@ -196,6 +196,7 @@ pub(crate) struct Pair {
     pub(crate) server_error: Option<rustls::Error>,
     pub(crate) to_server: Vec<u8>,
     pub(crate) from_server: Vec<u8>,
+    server_heard: Vec<u8>,
 }
 
 impl Pair {
@@ -203,7 +204,14 @@ impl Pair {
         let mut pipe = Pipe::new();
         pipe.start_tls(client, host).unwrap();
         let server = ServerConnection::new(Arc::clone(config)).unwrap();
-        Self { pipe, server, server_error: None, to_server: Vec::new(), from_server: Vec::new() }
+        Self {
+            pipe,
+            server,
+            server_error: None,
+            to_server: Vec::new(),
+            from_server: Vec::new(),
+            server_heard: Vec::new(),
+        }
     }
 
     /// Carries bytes until both sides have no more, `step` at a time.
@@ -234,6 +242,8 @@ impl Pair {
                     self.server_error.get_or_insert(error);
                     self.to_server.clear();
                 }
+                // The end of what is there now is an error of the kind WouldBlock.
+                let _ = self.server.reader().read_to_end(&mut self.server_heard);
             }
         }
     }
@@ -263,11 +273,18 @@ impl Pair {
         self.server.writer().write_all(bytes).unwrap();
     }
 
+    /// A word each way.
+    pub(crate) fn chat(&mut self) {
+        self.say(b"hello server");
+        self.server_say(b"hello client");
+        self.exchange(usize::MAX).unwrap();
+        assert_eq!(self.heard(), b"hello client");
+        assert_eq!(self.server_heard(), b"hello server");
+    }
+
+    /// All that has arrived in the clear at the server.
     pub(crate) fn server_heard(&mut self) -> Vec<u8> {
-        let mut heard = Vec::new();
-        // The end of what is there now is an error of the kind WouldBlock.
-        let _ = self.server.reader().read_to_end(&mut heard);
-        heard
+        std::mem::take(&mut self.server_heard)
     }
 }
 
@@ -277,30 +294,27 @@ pub(crate) fn options(mode: SslMode, ca: Option<&Authority>) -> TlsOptions {
     options
 }
 
-/// Connects and has a word with the server. Then the alert, if any, has reached it.
+/// Connects and has a word with the server. If that fails the alert, if any, has reached it.
 pub(crate) fn connect(
     options: &TlsOptions,
     host: &str,
     config: &Arc<ServerConfig>,
-) -> Result<Pair, (TlsError, Pair)> {
+) -> (Pair, Result<(), TlsError>) {
     let mut pair = Pair::new(&TlsClient::new(options).unwrap(), host, config);
-    match pair.exchange(usize::MAX) {
+    let result = pair.exchange(usize::MAX);
+    match &result {
         Ok(()) => {
             assert_eq!(pair.pipe.tls_state(), TlsState::Established);
-            pair.say(b"hello server");
-            pair.server_say(b"hello client");
-            pair.exchange(usize::MAX).unwrap();
-            assert_eq!(pair.heard(), b"hello client");
-            assert_eq!(pair.server_heard(), b"hello server");
-            Ok(pair)
+            pair.chat();
         }
         Err(error) => {
+            let error = error.clone();
             let _ = pair.client_to_server(usize::MAX);
             assert_eq!(pair.pipe.tls_state(), TlsState::Failed);
             assert_eq!(pair.pipe.transmit(), Err(error.clone()));
             assert_eq!(pair.pipe.received(), Err(error.clone()));
-            assert_eq!(pair.pipe.eof(), Err(error.clone()));
-            Err((error, pair))
+            assert_eq!(pair.pipe.eof(), Err(error));
         }
     }
+    (pair, result)
 }
