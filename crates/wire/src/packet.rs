@@ -30,6 +30,22 @@ pub enum Run {
     Joined(Bytes),
 }
 
+impl Run {
+    /// Whether the bytes are one payload, not frames with headers.
+    #[must_use]
+    pub const fn is_joined(&self) -> bool {
+        matches!(self, Self::Joined(_))
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Frames(bytes) | Self::Joined(bytes) => bytes,
+        }
+    }
+}
+
 /// Packets: split and joined at 0xFFFFFF bytes, with sequence ids kept for both directions.
 ///
 /// ```text
