@@ -1,0 +1,277 @@
+//! Commands: each is encoded into `tx` at once, and its reply is read by `advance`.
+
+use bytes::BufMut;
+use porpoise_trace::{ProtocolStage, TraceEvent, TraceSink};
+use porpoise_wire::{Cx, HEADER_LEN};
+
+use crate::error::Misuse;
+use crate::row::Encoding;
+use crate::session::{Session, open};
+use crate::state::State;
+use crate::{CapabilityFlags, Columns, Command, StatusFlags};
+
+/// The empty block of query attributes: no parameters, one set of them.
+const NO_ATTRIBUTES: [u8; 2] = [0, 1];
+
+impl Session {
+    /// COM_QUERY: runs SQL.
+    ///
+    /// The reply is [`Event::Ok`](crate::Event::Ok) or [`Event::Columns`](crate::Event::Columns),
+    /// [`Event::Rows`](crate::Event::Rows) as often as needed and [`Event::End`](crate::Event::End); again for
+    /// each further result; or [`Event::Err`](crate::Event::Err), which ends all.
+    ///
+    /// # Errors
+    /// [`Misuse`] when no command can be sent now.
+    #[inline]
+    pub fn query<T: TraceSink>(&mut self, sql: impl AsRef<[u8]>, cx: &mut Cx<'_, T>) -> Result<(), Misuse> {
+        let attributes = self.capabilities.contains(CapabilityFlags::CLIENT_QUERY_ATTRIBUTES);
+        let hdr: &[u8] = if attributes { &NO_ATTRIBUTES } else { &[] };
+        self.send(Command::Query, hdr, sql.as_ref(), State::Result(Encoding::Text), cx)
+    }
+
+    /// COM_PING: asks whether the server is alive. The reply is [`Event::Ok`](crate::Event::Ok).
+    ///
+    /// # Errors
+    /// [`Misuse`] when no command can be sent now.
+    #[inline]
+    pub fn ping<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<(), Misuse> {
+        self.send(Command::Ping, &[], &[], State::Acknowledgement, cx)
+    }
+
+    /// COM_INIT_DB: changes the default database. The reply is [`Event::Ok`](crate::Event::Ok) or
+    /// [`Event::Err`](crate::Event::Err).
+    ///
+    /// # Errors
+    /// [`Misuse`] when no command can be sent now.
+    pub fn init_db<T: TraceSink>(
+        &mut self,
+        schema: impl AsRef<[u8]>,
+        cx: &mut Cx<'_, T>,
+    ) -> Result<(), Misuse> {
+        self.send(Command::InitDb, &[], schema.as_ref(), State::Acknowledgement, cx)
+    }
+
+    /// COM_RESET_CONNECTION: resets the session without a new login. Prepared statements, variables, temporary
+    /// tables and the open transaction are dropped, and the character set becomes the server's default. The reply
+    /// is [`Event::Ok`](crate::Event::Ok) or [`Event::Err`](crate::Event::Err).
+    ///
+    /// # Errors
+    /// [`Misuse`] when no command can be sent now.
+    pub fn reset_connection<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<(), Misuse> {
+        self.send(Command::ResetConnection, &[], &[], State::Acknowledgement, cx)
+    }
+
+    /// COM_STATISTICS: short statistics. The reply is [`Event::Statistics`](crate::Event::Statistics) or
+    /// [`Event::Err`](crate::Event::Err).
+    ///
+    /// # Errors
+    /// [`Misuse`] when no command can be sent now.
+    pub fn statistics<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<(), Misuse> {
+        self.send(Command::Statistics, &[], &[], State::Statistics, cx)
+    }
+
+    /// COM_SET_OPTION: turns several statements in one command on or off, as CLIENT_MULTI_STATEMENTS does. The
+    /// reply is [`Event::Ok`](crate::Event::Ok) or [`Event::Err`](crate::Event::Err).
+    ///
+    /// # Errors
+    /// [`Misuse`] when no command can be sent now.
+    pub fn set_option<T: TraceSink>(
+        &mut self,
+        multi_statements: bool,
+        cx: &mut Cx<'_, T>,
+    ) -> Result<(), Misuse> {
+        // int<2>: 0 MYSQL_OPTION_MULTI_STATEMENTS_ON, 1 ..._OFF
+        self.send(Command::SetOption, &[], &[u8::from(!multi_statements), 0], State::Acknowledgement, cx)
+    }
+
+    /// COM_DEBUG: writes debug information to the server's log. The reply is [`Event::Ok`](crate::Event::Ok) or
+    /// [`Event::Err`](crate::Event::Err).
+    ///
+    /// # Errors
+    /// [`Misuse`] when no command can be sent now.
+    pub fn debug<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<(), Misuse> {
+        self.send(Command::Debug, &[], &[], State::Acknowledgement, cx)
+    }
+
+    /// COM_PROCESS_KILL: ends another connection; servers from 9.0 on refuse it. The reply is
+    /// [`Event::Ok`](crate::Event::Ok) or [`Event::Err`](crate::Event::Err).
+    ///
+    /// # Errors
+    /// [`Misuse`] when no command can be sent now.
+    pub fn process_kill<T: TraceSink>(
+        &mut self,
+        connection_id: u32,
+        cx: &mut Cx<'_, T>,
+    ) -> Result<(), Misuse> {
+        self.send(Command::ProcessKill, &[], &connection_id.to_le_bytes(), State::Acknowledgement, cx)
+    }
+
+    /// COM_FIELD_LIST: lists the columns of a table whose names match a wildcard; deprecated. The reply is
+    /// [`Event::Columns`](crate::Event::Columns) with default values, then [`Event::End`](crate::Event::End); or
+    /// [`Event::Err`](crate::Event::Err).
+    ///
+    /// # Errors
+    /// [`Misuse`] when no command can be sent now, or for a table's name that holds a 0x00.
+    pub fn field_list<T: TraceSink>(
+        &mut self,
+        table: impl AsRef<[u8]>,
+        wildcard: impl AsRef<[u8]>,
+        cx: &mut Cx<'_, T>,
+    ) -> Result<(), Misuse> {
+        let (table, wildcard) = (table.as_ref(), wildcard.as_ref());
+        if table.contains(&0) {
+            return Err(Misuse::NulInName);
+        }
+        let argument = [table, &[0], wildcard].concat();
+        self.send(Command::FieldList, &[], &argument, State::FieldList, cx)
+    }
+
+    /// COM_STMT_PREPARE: prepares a statement. The reply is [`Event::Prepared`](crate::Event::Prepared) or
+    /// [`Event::Err`](crate::Event::Err).
+    ///
+    /// # Errors
+    /// [`Misuse`] when no command can be sent now.
+    pub fn stmt_prepare<T: TraceSink>(
+        &mut self,
+        sql: impl AsRef<[u8]>,
+        cx: &mut Cx<'_, T>,
+    ) -> Result<(), Misuse> {
+        self.send(Command::StmtPrepare, &[], sql.as_ref(), State::PsDescription, cx)
+    }
+
+    /// COM_STMT_EXECUTE: runs a prepared statement. `flags` are those of `enum_cursor_type`; `parameters` is what
+    /// follows the nine bytes of id, flags and iteration count, in the layout that the agreed capabilities ask for.
+    /// The reply is that of [`query`](Self::query) with binary rows, and without rows if a cursor was opened.
+    ///
+    /// # Errors
+    /// [`Misuse`] when no command can be sent now.
+    pub fn stmt_execute<T: TraceSink>(
+        &mut self,
+        statement_id: u32,
+        flags: u8,
+        parameters: &[u8],
+        cx: &mut Cx<'_, T>,
+    ) -> Result<(), Misuse> {
+        let [a, b, c, d] = statement_id.to_le_bytes();
+        // int<4> statement_id | int<1> flags | int<4> iteration_count, always 1
+        let hdr = [a, b, c, d, flags, 1, 0, 0, 0];
+        self.send(Command::StmtExecute, &hdr, parameters, State::Result(Encoding::Binary), cx)
+    }
+
+    /// COM_STMT_FETCH: fetches up to `rows` rows of the cursor of an executed statement. The server does not tell
+    /// the columns again: `columns` are those that came when it was executed. The reply is
+    /// [`Event::Rows`](crate::Event::Rows) and [`Event::End`](crate::Event::End), or
+    /// [`Event::Err`](crate::Event::Err).
+    ///
+    /// # Errors
+    /// [`Misuse`] when no command can be sent now.
+    pub fn stmt_fetch<T: TraceSink>(
+        &mut self,
+        statement_id: u32,
+        rows: u32,
+        columns: &Columns,
+        cx: &mut Cx<'_, T>,
+    ) -> Result<(), Misuse> {
+        let [a, b, c, d] = statement_id.to_le_bytes();
+        let [e, f, g, h] = rows.to_le_bytes();
+        self.send(Command::StmtFetch, &[a, b, c, d, e, f, g, h], &[], State::Rows(Encoding::Binary), cx)?;
+        self.columns = columns.clone();
+        Ok(())
+    }
+
+    /// COM_STMT_RESET: drops a statement's long data and closes its cursor. The reply is
+    /// [`Event::Ok`](crate::Event::Ok) or [`Event::Err`](crate::Event::Err).
+    ///
+    /// # Errors
+    /// [`Misuse`] when no command can be sent now.
+    pub fn stmt_reset<T: TraceSink>(&mut self, statement_id: u32, cx: &mut Cx<'_, T>) -> Result<(), Misuse> {
+        self.send(Command::StmtReset, &statement_id.to_le_bytes(), &[], State::Acknowledgement, cx)
+    }
+
+    /// COM_STMT_CLOSE: drops a prepared statement. There is no reply.
+    ///
+    /// # Errors
+    /// [`Misuse`] when no command can be sent now.
+    pub fn stmt_close<T: TraceSink>(&mut self, statement_id: u32, cx: &mut Cx<'_, T>) -> Result<(), Misuse> {
+        self.send(Command::StmtClose, &[], &statement_id.to_le_bytes(), State::Idle, cx)
+    }
+
+    /// COM_STMT_SEND_LONG_DATA: sends a part of a parameter ahead. There is no reply; errors show when the
+    /// statement is executed.
+    ///
+    /// # Errors
+    /// [`Misuse`] when no command can be sent now.
+    pub fn stmt_send_long_data<T: TraceSink>(
+        &mut self,
+        statement_id: u32,
+        param_id: u16,
+        data: &[u8],
+        cx: &mut Cx<'_, T>,
+    ) -> Result<(), Misuse> {
+        let [a, b, c, d] = statement_id.to_le_bytes();
+        let [e, f] = param_id.to_le_bytes();
+        self.send(Command::StmtSendLongData, &[a, b, c, d, e, f], data, State::Idle, cx)
+    }
+
+    /// COM_QUIT: ends the connection. There is no reply, and none that is still owed is read any more: write what
+    /// is in `tx`, close the transport, and call [`closed`](Self::closed).
+    ///
+    /// # Errors
+    /// [`Misuse::Closed`].
+    pub fn quit<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<(), Misuse> {
+        if matches!(self.state, State::Quitting | State::Closed | State::Failed(_)) {
+            return Err(Misuse::Closed);
+        }
+        self.write(Command::Quit, &[], &[], State::Quitting, cx);
+        Ok(())
+    }
+
+    #[inline]
+    fn send<T: TraceSink>(
+        &mut self,
+        command: Command,
+        hdr: &[u8],
+        pkt: &[u8],
+        next: State,
+        cx: &mut Cx<'_, T>,
+    ) -> Result<(), Misuse> {
+        match self.state {
+            State::Idle if !self.is_out_of_step() => {
+                self.write(command, hdr, pkt, next, cx);
+                Ok(())
+            }
+            State::Idle => Err(Misuse::OutOfStep),
+            State::Quitting | State::Closed | State::Failed(_) => Err(Misuse::Closed),
+            _ => Err(Misuse::Busy),
+        }
+    }
+
+    /// `hdr` and `pkt` are the fixed part and the argument, as a trace tells them apart.
+    fn write<T: TraceSink>(
+        &mut self,
+        command: Command,
+        hdr: &[u8],
+        pkt: &[u8],
+        next: State,
+        cx: &mut Cx<'_, T>,
+    ) {
+        let stage = ProtocolStage::ReadyForCommand;
+        cx.emit(stage, || TraceEvent::SendCommand {
+            cmd: command.byte(),
+            cmd_name: command.name(),
+            hdr: open(hdr),
+            pkt: open(pkt),
+        });
+        cx.tx.reserve(HEADER_LEN + 1 + hdr.len() + pkt.len());
+        self.framer.begin_command();
+        self.framer.write(cx.tx, |payload| {
+            payload.put_u8(command.byte());
+            payload.put_slice(hdr);
+            payload.put_slice(pkt);
+        });
+        cx.emit(stage, || TraceEvent::PacketSent { pkt_len: hdr.len() + pkt.len() });
+        self.status.remove(StatusFlags::SERVER_MORE_RESULTS_EXISTS);
+        self.read_told = false;
+        self.state = next;
+    }
+}

@@ -1,0 +1,416 @@
+//! Replies: one packet, or one run of rows, at a time.
+
+use porpoise_trace::{TraceEvent, TraceSink};
+use porpoise_wire::{Cx, Frame, Step, WireError};
+
+use crate::error::ClassicErrorKind;
+use crate::event::{InfileRefused, OkReply, Prepared, ResultEnd};
+use crate::packets::{is_end, is_row};
+use crate::row::{Encoding, RowBatch};
+use crate::session::{Fault, Session, open};
+use crate::state::{Group, Preparing, State};
+use crate::{
+    CapabilityFlags, ClientError, Collation, Columns, EofPacket, ErrPacket, Event, LocalInfileRequest,
+    OkPacket, ResultSetHeader, StateChange, StatusFlags, StmtPrepareOk,
+};
+
+/// Nothing: look again.
+type Read = Result<Option<Step<Event>>, Fault>;
+
+/// The name of a system variable that a session follows.
+const CHARACTER_SET_CLIENT: &[u8] = b"character_set_client";
+
+impl Session {
+    pub(crate) fn run<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<Step<Event>, Fault> {
+        loop {
+            let step = match self.state {
+                State::Idle if cx.rx.is_empty() => return Ok(Step::Idle),
+                State::Quitting if !cx.tx.is_empty() => return Ok(Step::NeedWrite),
+                State::Quitting | State::Closed | State::Failed(_) => return Ok(Step::Idle),
+                State::Rows(encoding) if cx.trace.on() => self.rows_in::<true, T>(encoding, cx)?,
+                State::Rows(encoding) => self.rows_in::<false, T>(encoding, cx)?,
+                _ => self.packet(cx)?,
+            };
+            if let Some(step) = step {
+                return Ok(step);
+            }
+        }
+    }
+
+    /// Waits for one packet, tells it to the trace, and reads it.
+    fn packet<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Read {
+        let idle = self.is_idle();
+        if !idle {
+            self.tell_read(cx);
+        }
+        match self.framer.poll(cx.rx).map_err(|error| self.unread(error))? {
+            Frame::Ready => self.tell_read(cx),
+            // Nothing is owed, so nothing is waited for.
+            _ if idle => return Ok(Some(Step::Idle)),
+            Frame::Need(at_least) => return Ok(Some(Step::NeedRead { at_least })),
+            _ => return Ok(None),
+        }
+        let payload = self.framer.payload(cx.rx);
+        let Some(&first) = payload.first() else { return Err(self.unread(WireError::EmptyPacket)) };
+        if matches!(self.state, State::FieldList) && is_end(payload, self.capabilities) {
+            // The list is told before its end, for which the packet is looked at again.
+            self.state = State::FieldListEnd;
+            return self.field_list_columns();
+        }
+        if cx.trace.on() {
+            cx.trace.event(self.protocol_stage(), &TraceEvent::PacketReceived { pkt: open(payload) });
+        }
+        self.read_told = false;
+        if first == ErrPacket::HEADER {
+            return self.err(cx);
+        }
+        match self.state {
+            State::Acknowledgement => self.acknowledgement(first, cx),
+            State::Result(encoding) => self.result(first, encoding, cx),
+            State::InfileVerdict { .. } => self.infile_verdict(first, cx),
+            State::FieldDefs { left, encoding } => self.field_def(first, left, encoding, cx),
+            State::FieldDefsEof(encoding) => self.field_defs_eof(encoding, cx),
+            State::Statistics => self.statistics_text(cx),
+            State::PsDescription => self.ps_description(first, cx),
+            State::PsDefs(_) => self.ps_def(first, cx),
+            State::FieldList => self.field_list_def(cx),
+            State::Rows(encoding) => self.result_end(encoding, cx),
+            State::FieldListEnd => self.result_end(Encoding::Text, cx),
+            State::Idle | State::InfileRefusal | State::Quitting | State::Closed | State::Failed(_) => {
+                Err(self.unexpected(cx))
+            }
+        }
+    }
+
+    /// Takes all rows that are there. `ON`: each is told to the trace.
+    #[inline]
+    fn rows_in<const ON: bool, T: TraceSink>(&mut self, encoding: Encoding, cx: &mut Cx<'_, T>) -> Read {
+        self.tell_read(cx);
+        let (stage, capabilities, mut len) = (self.protocol_stage(), self.capabilities, 0);
+        let Cx { rx, trace, .. } = cx;
+        let run = self.framer.take_run(rx, |payload| {
+            let is_row = is_row(payload, encoding, capabilities);
+            if ON && is_row {
+                if len > 0 {
+                    trace.event(stage, &TraceEvent::ReadPacket);
+                }
+                trace.event(stage, &TraceEvent::PacketReceived { pkt: open(payload) });
+            }
+            len += usize::from(is_row);
+            is_row
+        });
+        match run.map_err(|error| self.unread(error))? {
+            Some(run) => {
+                self.read_told = false;
+                let rows = RowBatch::new(run, len, self.columns.clone(), encoding);
+                Ok(Some(Step::Event(Event::Rows(rows))))
+            }
+            None => self.packet(cx),
+        }
+    }
+
+    #[inline]
+    fn tell_read<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) {
+        if !self.read_told {
+            self.read_told = true;
+            self.emit(cx, || TraceEvent::ReadPacket);
+        }
+    }
+
+    /// The packet is read: take it off `rx`, wait for what comes next, and tell what it said.
+    fn taken<T>(&mut self, next: State, event: Event, cx: &mut Cx<'_, T>) -> Read {
+        self.framer.consume(cx.rx);
+        self.state = next;
+        Ok(Some(Step::Event(event)))
+    }
+
+    /// ERR: ends all results of a command.
+    fn err<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Read {
+        let payload = self.framer.payload(cx.rx);
+        let err = ErrPacket::parse(payload, self.capabilities).map_err(|error| self.malformed(error))?;
+        self.status.remove(StatusFlags::SERVER_MORE_RESULTS_EXISTS);
+        self.collector.clear();
+        self.unasked |= self.is_idle();
+        let event = match std::mem::replace(&mut self.state, State::Idle) {
+            State::InfileVerdict { file_name, .. } => {
+                Event::InfileRefused(Box::new(InfileRefused { file_name, verdict: Err(err) }))
+            }
+            _ => Event::Err(err),
+        };
+        self.taken(State::Idle, event, cx)
+    }
+
+    /// Takes over what the end of a result says; gives what to wait for.
+    fn ended(&mut self, end: &ResultEnd, encoding: Encoding) -> State {
+        self.status = end.status();
+        for change in end.session_state().flatten() {
+            if let StateChange::SystemVariable { name: CHARACTER_SET_CLIENT, value } = change
+                && let Some(collation) = std::str::from_utf8(value).ok().and_then(Collation::default_of)
+            {
+                self.charset = collation.id;
+            }
+        }
+        if end.has_more_results() { State::Result(encoding) } else { State::Idle }
+    }
+
+    /// OK or, for COM_SET_OPTION and COM_DEBUG, EOF.
+    fn acknowledgement<T: TraceSink>(&mut self, first: u8, cx: &mut Cx<'_, T>) -> Read {
+        let payload = self.framer.payload(cx.rx);
+        let ok = match first {
+            OkPacket::HEADER => OkPacket::parse(payload, self.capabilities).map(|ok| OkReply::from(&ok)),
+            OkPacket::HEADER_EOF => end(payload, self.capabilities).map(OkReply::from),
+            _ => return Err(self.unexpected(cx)),
+        };
+        let ok = ok.map_err(|error| self.malformed(error))?;
+        // These commands have one reply, whatever the status says.
+        let _ = self.ended(ok.end(), Encoding::Text);
+        self.status.remove(StatusFlags::SERVER_MORE_RESULTS_EXISTS);
+        self.taken(State::Idle, Event::Ok(ok), cx)
+    }
+
+    fn ok(&self, payload: &[u8]) -> Result<OkReply, Fault> {
+        match OkPacket::parse(payload, self.capabilities) {
+            Ok(ok) => Ok(OkReply::from(&ok)),
+            Err(error) => Err(self.malformed(error)),
+        }
+    }
+
+    /// The first packet of a result.
+    #[inline]
+    fn result<T: TraceSink>(&mut self, first: u8, encoding: Encoding, cx: &mut Cx<'_, T>) -> Read {
+        let payload = self.framer.payload(cx.rx);
+        match first {
+            OkPacket::HEADER => {
+                let ok = self.ok(payload)?;
+                let next = self.ended(ok.end(), encoding);
+                self.taken(next, Event::Ok(ok), cx)
+            }
+            LocalInfileRequest::HEADER => self.refuse_infile(encoding, cx),
+            _ => {
+                let header = ResultSetHeader::parse(payload, self.capabilities, self.limits.max_columns);
+                let header = header.map_err(|error| self.malformed(error))?;
+                let left = header.column_count();
+                if !self.status.contains(StatusFlags::SERVER_STATUS_AUTOCOMMIT) {
+                    // A statement with a result has begun a transaction.
+                    self.status.insert(StatusFlags::SERVER_STATUS_IN_TRANS);
+                }
+                if header.metadata_follows() {
+                    self.framer.consume(cx.rx);
+                    self.state = State::FieldDefs { left, encoding };
+                    return Ok(None);
+                }
+                self.columns = Columns::undefined(left);
+                self.taken(State::Rows(encoding), Event::Columns(self.columns.clone()), cx)
+            }
+        }
+    }
+
+    /// Nobody may have a file that the server names. The empty packet keeps the session in step; the server's
+    /// verdict follows.
+    fn refuse_infile<T: TraceSink>(&mut self, encoding: Encoding, cx: &mut Cx<'_, T>) -> Read {
+        let payload = self.framer.payload(cx.rx);
+        let request = LocalInfileRequest::parse(payload).map_err(|error| self.malformed(error))?;
+        let file_name = request.file_name().into();
+        self.framer.consume(cx.rx);
+        self.state = State::InfileRefusal;
+        self.emit(cx, || TraceEvent::SendFile { pkt: open(&[]) });
+        self.framer.write(cx.tx, |_| {});
+        self.emit(cx, || TraceEvent::PacketSent { pkt_len: 0 });
+        self.emit(cx, || TraceEvent::Error { errno: ClientError::CR_LOAD_DATA_LOCAL_INFILE_REJECTED });
+        self.state = State::InfileVerdict { file_name, encoding };
+        Ok(None)
+    }
+
+    fn infile_verdict<T: TraceSink>(&mut self, first: u8, cx: &mut Cx<'_, T>) -> Read {
+        if first != OkPacket::HEADER {
+            return Err(self.unexpected(cx));
+        }
+        let ok = self.ok(self.framer.payload(cx.rx))?;
+        let State::InfileVerdict { file_name, encoding } = std::mem::replace(&mut self.state, State::Idle)
+        else {
+            return Ok(None);
+        };
+        let next = self.ended(ok.end(), encoding);
+        self.taken(next, Event::InfileRefused(Box::new(InfileRefused { file_name, verdict: Ok(ok) })), cx)
+    }
+
+    /// Keeps a definition.
+    fn collect<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<(), Fault> {
+        let payload = self.framer.payload(cx.rx);
+        let kept = self.collector.push(payload, self.limits.max_packet);
+        kept.map_err(|error| self.malformed(error))?;
+        self.framer.consume(cx.rx);
+        Ok(())
+    }
+
+    #[inline]
+    fn field_def<T: TraceSink>(
+        &mut self,
+        first: u8,
+        left: usize,
+        encoding: Encoding,
+        cx: &mut Cx<'_, T>,
+    ) -> Read {
+        if first == EofPacket::HEADER {
+            return Err(self.unexpected(cx));
+        }
+        self.collect(cx)?;
+        if left > 1 {
+            self.state = State::FieldDefs { left: left - 1, encoding };
+            return Ok(None);
+        }
+        let columns = self.collector.finish(&mut self.columns).map_err(|error| self.malformed(error))?;
+        self.state = if self.has_eof() { State::FieldDefsEof(encoding) } else { State::Rows(encoding) };
+        Ok(Some(Step::Event(Event::Columns(columns))))
+    }
+
+    fn field_defs_eof<T: TraceSink>(&mut self, encoding: Encoding, cx: &mut Cx<'_, T>) -> Read {
+        let payload = self.framer.payload(cx.rx);
+        if !is_end(payload, self.capabilities) {
+            return Err(self.unexpected(cx));
+        }
+        let eof = EofPacket::parse(payload, self.capabilities).map_err(|error| self.malformed(error))?;
+        if encoding == Encoding::Binary && eof.status().contains(StatusFlags::SERVER_STATUS_CURSOR_EXISTS) {
+            // A cursor is open, so no rows come, and no second EOF.
+            return self.result_end(encoding, cx);
+        }
+        self.framer.consume(cx.rx);
+        self.state = State::Rows(encoding);
+        Ok(None)
+    }
+
+    /// What ends rows or a field list.
+    fn result_end<T: TraceSink>(&mut self, encoding: Encoding, cx: &mut Cx<'_, T>) -> Read {
+        let payload = self.framer.payload(cx.rx);
+        if !is_end(payload, self.capabilities) {
+            return Err(self.unexpected(cx));
+        }
+        let end = end(payload, self.capabilities).map_err(|error| self.malformed(error))?;
+        let next = self.ended(&end, encoding);
+        self.taken(next, Event::End(end), cx)
+    }
+
+    fn statistics_text<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Read {
+        let text = self.framer.payload(cx.rx).into();
+        self.taken(State::Idle, Event::Statistics(text), cx)
+    }
+
+    fn field_list_def<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Read {
+        let count = self.collector.len() + 1;
+        if count > self.limits.max_columns {
+            return Err(self.malformed(WireError::BadValue { field: "column count", value: count as u64 }));
+        }
+        self.collect(cx)?;
+        Ok(None)
+    }
+
+    fn field_list_columns(&mut self) -> Read {
+        let columns = self.collector.finish(&mut self.columns).map_err(|error| self.malformed(error))?;
+        Ok(Some(Step::Event(Event::Columns(columns))))
+    }
+
+    fn ps_description<T: TraceSink>(&mut self, first: u8, cx: &mut Cx<'_, T>) -> Read {
+        if first != StmtPrepareOk::HEADER {
+            return Err(self.unexpected(cx));
+        }
+        let payload = self.framer.payload(cx.rx);
+        let ok = StmtPrepareOk::parse(payload, self.capabilities).map_err(|error| self.malformed(error))?;
+        let (params, columns) = (usize::from(ok.num_params()), usize::from(ok.num_columns()));
+        if columns > self.limits.max_columns {
+            return Err(self.malformed(WireError::BadValue { field: "num_columns", value: columns as u64 }));
+        }
+        self.framer.consume(cx.rx);
+        let mut preparing =
+            Preparing { ok, group: Group::Params, left: params, params: Columns::undefined(params) };
+        if !ok.metadata_follows() || (params == 0 && columns == 0) {
+            return Ok(Some(self.prepared(&preparing, Columns::undefined(columns))));
+        }
+        if params == 0 {
+            (preparing.group, preparing.left) = (Group::Columns, columns);
+        }
+        self.state = State::PsDefs(Box::new(preparing));
+        Ok(None)
+    }
+
+    /// A definition of a prepared statement, or the EOF behind a group of them.
+    fn ps_def<T: TraceSink>(&mut self, first: u8, cx: &mut Cx<'_, T>) -> Read {
+        let has_eof = self.has_eof();
+        let State::PsDefs(preparing) = &mut self.state else { return Ok(None) };
+        let eof_is_due = preparing.left == 0;
+        if (first == EofPacket::HEADER) != eof_is_due {
+            return Err(self.unexpected(cx));
+        }
+        if eof_is_due {
+            self.framer.consume(cx.rx);
+        } else {
+            preparing.left -= 1;
+            let last = preparing.left == 0;
+            self.collect(cx)?;
+            if !last || has_eof {
+                return Ok(None);
+            }
+        }
+        self.ps_group()
+    }
+
+    /// A group of definitions is complete.
+    fn ps_group(&mut self) -> Read {
+        // A statement's definitions are the caller's to keep: the session's are those of its last result.
+        let defined =
+            self.collector.finish(&mut Columns::default()).map_err(|error| self.malformed(error))?;
+        let State::PsDefs(mut preparing) = std::mem::replace(&mut self.state, State::Idle) else {
+            return Ok(None);
+        };
+        let columns = usize::from(preparing.ok.num_columns());
+        if preparing.group == Group::Columns {
+            return Ok(Some(self.prepared(&preparing, defined)));
+        }
+        preparing.params = defined;
+        if columns == 0 {
+            return Ok(Some(self.prepared(&preparing, Columns::default())));
+        }
+        (preparing.group, preparing.left) = (Group::Columns, columns);
+        self.state = State::PsDefs(preparing);
+        Ok(None)
+    }
+
+    fn prepared(&mut self, preparing: &Preparing, columns: Columns) -> Step<Event> {
+        self.state = State::Idle;
+        Step::Event(Event::Prepared(Box::new(Prepared {
+            statement_id: preparing.ok.statement_id(),
+            params: preparing.params.clone(),
+            columns,
+            warnings: preparing.ok.warnings(),
+        })))
+    }
+
+    /// Whether definitions are followed by EOF.
+    const fn has_eof(&self) -> bool {
+        !self.capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF)
+    }
+
+    fn malformed(&self, error: WireError) -> Fault {
+        Fault { kind: ClassicErrorKind::Packet { expected: self.state.expected(), error }, unread: false }
+    }
+
+    fn unread(&self, error: WireError) -> Fault {
+        Fault { unread: true, ..self.malformed(error) }
+    }
+
+    fn unexpected<T>(&self, cx: &Cx<'_, T>) -> Fault {
+        let payload = self.framer.payload(cx.rx);
+        let first = payload.first().copied().unwrap_or_default();
+        let (expected, len) = (self.state.expected(), payload.len());
+        Fault { kind: ClassicErrorKind::Unexpected { expected, first, len }, unread: false }
+    }
+}
+
+/// What ends a result set: OK in place of EOF, or EOF.
+fn end(payload: &[u8], capabilities: CapabilityFlags) -> Result<ResultEnd, WireError> {
+    // Some proxies agree on CLIENT_DEPRECATE_EOF and send EOF; five bytes are too few for an OK.
+    if capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF) && payload.len() != EofPacket::LEN {
+        OkPacket::parse(payload, capabilities).map(|ok| ResultEnd::from(&ok))
+    } else {
+        EofPacket::parse(payload, capabilities).map(|eof| ResultEnd::from(&eof))
+    }
+}

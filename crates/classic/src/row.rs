@@ -1,0 +1,302 @@
+use std::fmt;
+use std::iter::FusedIterator;
+
+use bytes::Bytes;
+use porpoise_wire::{HEADER_LEN, Run, WireError};
+
+use crate::Columns;
+use crate::cells::Cells;
+
+/// How the values of a row are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Encoding {
+    /// As text: replies to COM_QUERY.
+    Text,
+    /// In the form of each type: replies to COM_STMT_EXECUTE and COM_STMT_FETCH.
+    Binary,
+}
+
+/// Rows that were received together: one refcounted piece of the receive buffer, headers included.
+///
+/// Rows are borrowed from it and cost nothing but the walk over their cells, where every length is held against
+/// its packet. As long as the batch or a [share](RowRef::share) of it lives, so does its piece of the buffer:
+/// [detach](RowRef::detach) rows that are kept for long.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RowBatch {
+    bytes: Bytes,
+    /// The bytes are one payload, not frames with headers.
+    joined: bool,
+    len: usize,
+    columns: Columns,
+    encoding: Encoding,
+}
+
+impl RowBatch {
+    pub(crate) fn new(run: Run, len: usize, columns: Columns, encoding: Encoding) -> Self {
+        let joined = run.is_joined();
+        Self { bytes: run.into_bytes(), joined, len, columns, encoding }
+    }
+
+    /// How many rows there are; never 0.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a batch is never empty")]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The columns of each row.
+    #[must_use]
+    pub const fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    /// How the values are written.
+    #[must_use]
+    pub const fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    /// The rows.
+    #[must_use]
+    pub fn iter(&self) -> Rows<'_> {
+        Rows { left: &self.bytes, rows_left: self.len, batch: self }
+    }
+}
+
+impl fmt::Debug for RowBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self).finish()
+    }
+}
+
+impl<'a> IntoIterator for &'a RowBatch {
+    type Item = RowRef<'a>;
+    type IntoIter = Rows<'a>;
+
+    fn into_iter(self) -> Rows<'a> {
+        self.iter()
+    }
+}
+
+/// The rows of a batch, one after another.
+#[derive(Clone, Debug)]
+pub struct Rows<'a> {
+    left: &'a [u8],
+    rows_left: usize,
+    batch: &'a RowBatch,
+}
+
+impl<'a> Iterator for Rows<'a> {
+    type Item = RowRef<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<RowRef<'a>> {
+        self.rows_left = self.rows_left.checked_sub(1)?;
+        let batch = self.batch;
+        let payload = if batch.joined {
+            self.left
+        } else {
+            // The framer took these frames by the same headers.
+            let [a, b, c, _] = *self.left.first_chunk::<HEADER_LEN>()?;
+            let end = HEADER_LEN + u32::from_le_bytes([a, b, c, 0]) as usize;
+            let payload = self.left.get(HEADER_LEN..end)?;
+            self.left = self.left.get(end..)?;
+            payload
+        };
+        Some(RowRef { payload, whole: &batch.bytes, columns: &batch.columns, encoding: batch.encoding })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.rows_left, Some(self.rows_left))
+    }
+}
+
+impl ExactSizeIterator for Rows<'_> {}
+impl FusedIterator for Rows<'_> {}
+
+/// A row, borrowed from its batch.
+#[derive(Clone, Copy)]
+pub struct RowRef<'a> {
+    payload: &'a [u8],
+    whole: &'a Bytes,
+    columns: &'a Columns,
+    encoding: Encoding,
+}
+
+impl<'a> RowRef<'a> {
+    /// How many cells the row has.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.columns.is_empty()
+    }
+
+    /// The columns.
+    #[must_use]
+    pub const fn columns(&self) -> &'a Columns {
+        self.columns
+    }
+
+    /// How the values are written.
+    #[must_use]
+    pub const fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    /// The packet's payload.
+    #[must_use]
+    pub const fn payload(&self) -> &'a [u8] {
+        self.payload
+    }
+
+    /// The cells in order; `None` is NULL. See [`Cells`] for what the bytes are.
+    #[inline]
+    #[must_use]
+    pub fn iter(&self) -> Cells<'a> {
+        Cells::new(self.payload, self.columns, self.encoding)
+    }
+
+    /// One cell; `None` is NULL. Walks over those before it: [`iter`](Self::iter) reads a whole row faster.
+    ///
+    /// # Errors
+    /// [`RowError`] when there is no such column, or the packet does not hold what it says.
+    #[inline]
+    pub fn get(&self, index: usize) -> Result<Option<&'a [u8]>, RowError> {
+        let cell = if index < self.len() { self.iter().nth(index) } else { None };
+        cell.unwrap_or(Err(RowError::NoSuchColumn { index, columns: self.len() }))
+    }
+
+    /// An owned row that shares its batch's bytes and keeps all of them alive.
+    #[must_use]
+    pub fn share(&self) -> Row {
+        Row {
+            payload: self.whole.slice_ref(self.payload),
+            columns: self.columns.clone(),
+            encoding: self.encoding,
+        }
+    }
+
+    /// An owned row of its own bytes.
+    #[must_use]
+    pub fn detach(&self) -> Row {
+        let payload = Bytes::copy_from_slice(self.payload);
+        Row { payload, columns: self.columns.clone(), encoding: self.encoding }
+    }
+}
+
+impl<'a> IntoIterator for RowRef<'a> {
+    type Item = Result<Option<&'a [u8]>, RowError>;
+    type IntoIter = Cells<'a>;
+
+    fn into_iter(self) -> Cells<'a> {
+        self.iter()
+    }
+}
+
+impl fmt::Debug for RowRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Values may be anything, secrets included.
+        f.debug_struct("RowRef").field("cells", &self.len()).field("bytes", &self.payload.len()).finish()
+    }
+}
+
+/// A row that owns its bytes, or shares those of its batch.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Row {
+    payload: Bytes,
+    columns: Columns,
+    encoding: Encoding,
+}
+
+impl Row {
+    /// The row, borrowed.
+    #[must_use]
+    pub fn borrow(&self) -> RowRef<'_> {
+        RowRef {
+            payload: &self.payload,
+            whole: &self.payload,
+            columns: &self.columns,
+            encoding: self.encoding,
+        }
+    }
+
+    /// One cell; see [`RowRef::get`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn get(&self, index: usize) -> Result<Option<&[u8]>, RowError> {
+        self.borrow().get(index)
+    }
+
+    /// The cells in order; see [`RowRef::iter`].
+    #[must_use]
+    pub fn iter(&self) -> Cells<'_> {
+        self.borrow().iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Row {
+    type Item = Result<Option<&'a [u8]>, RowError>;
+    type IntoIter = Cells<'a>;
+
+    fn into_iter(self) -> Cells<'a> {
+        self.iter()
+    }
+}
+
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.borrow().fmt(f)
+    }
+}
+
+/// Why a cell cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RowError {
+    /// There are fewer columns.
+    #[non_exhaustive]
+    NoSuchColumn {
+        /// The column asked for, from 0.
+        index: usize,
+        /// How many there are.
+        columns: usize,
+    },
+    /// Binary rows cannot be taken apart without column definitions, and the server sent none.
+    NoDefinitions,
+    /// The packet does not hold what it says. The server is at fault.
+    Malformed(WireError),
+}
+
+impl From<WireError> for RowError {
+    fn from(error: WireError) -> Self {
+        Self::Malformed(error)
+    }
+}
+
+impl fmt::Display for RowError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchColumn { index, columns } => write!(f, "no column {index}: the row has {columns}"),
+            Self::NoDefinitions => {
+                f.write_str("a binary row needs column definitions, and the server sent none")
+            }
+            Self::Malformed(error) => write!(f, "malformed row: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for RowError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Malformed(error) => Some(error),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,243 @@
+use porpoise_trace::{Payload, ProtocolStage, TraceEvent, TraceSink};
+use porpoise_wire::{Cx, Framer, Limits, Lost, Machine, Step, TlsInfo};
+
+use crate::columns::Collector;
+use crate::error::{ClassicError, ClassicErrorKind};
+use crate::state::State;
+use crate::{CapabilityFlags, Columns, Event, StatusFlags};
+
+/// What a session goes on from: the outcome of connecting, or of changing the user.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SessionSeed {
+    /// The framer, with its sequence ids, and with compression if there is any.
+    pub framer: Framer,
+    /// What both sides agreed on.
+    pub capabilities: CapabilityFlags,
+    /// The server's status.
+    pub status: StatusFlags,
+    /// The id of the connection's collation.
+    pub charset: u16,
+    /// The server's number of the connection, as KILL takes it.
+    pub connection_id: u32,
+    /// The server's version as it tells it.
+    pub server_version: Box<str>,
+    /// What the server may make this side hold.
+    pub limits: Limits,
+}
+
+impl SessionSeed {
+    /// A seed without status, connection id and version, whose collation is utf8mb4_general_ci.
+    #[must_use]
+    pub fn new(framer: Framer, capabilities: CapabilityFlags, limits: Limits) -> Self {
+        Self {
+            framer,
+            capabilities,
+            status: StatusFlags::SERVER_STATUS_AUTOCOMMIT,
+            charset: 45,
+            connection_id: 0,
+            server_version: Box::default(),
+            limits,
+        }
+    }
+}
+
+/// The command phase: sends commands, reads replies.
+///
+/// ```text
+///            query                      OK, ERR
+///   idle ------------> first packet ------------------> idle
+///    ^                  |   ^   | 0xFB: the file is refused, then OK or ERR
+///    |     column count |   | more results
+///    |                  v   |
+///    |        column definitions -----> rows ---+
+///    |                          ERR, end        |
+///    +------------------------------------------+
+/// ```
+///
+/// The commands only append to [`Cx::tx`] and are refused while a reply is owed. The reply comes from
+/// [`advance`](Machine::advance), event by event, until it answers [`Step::Idle`]. A `Session` must see every byte
+/// that was received, in order, and all it appends to `tx` must be sent, in order.
+///
+/// An ERR packet is an event, and the session lives on. What is no legal reply is an error, which is final.
+#[derive(Debug)]
+pub struct Session {
+    pub(crate) framer: Framer,
+    pub(crate) capabilities: CapabilityFlags,
+    pub(crate) status: StatusFlags,
+    pub(crate) charset: u16,
+    connection_id: u32,
+    server_version: Box<str>,
+    pub(crate) limits: Limits,
+    pub(crate) state: State,
+    /// READ_PACKET was told for the packet that is awaited.
+    pub(crate) read_told: bool,
+    /// An ERR came while no reply was owed.
+    pub(crate) unasked: bool,
+    /// The columns of the last result set.
+    pub(crate) columns: Columns,
+    pub(crate) collector: Collector,
+}
+
+/// Why reading cannot go on.
+pub(crate) struct Fault {
+    pub(crate) kind: ClassicErrorKind,
+    /// No packet was received: the reference tells no ERROR then, because it drops the connection, and its trace,
+    /// before it looks for the reason.
+    pub(crate) unread: bool,
+}
+
+impl Session {
+    /// A session that goes on from there. No reply is owed.
+    #[must_use]
+    pub fn resume(seed: SessionSeed) -> Self {
+        let SessionSeed { mut framer, capabilities, status, charset, connection_id, server_version, limits } =
+            seed;
+        framer.set_max_packet(limits.max_packet);
+        Self {
+            framer,
+            capabilities,
+            status,
+            charset,
+            connection_id,
+            server_version,
+            limits,
+            state: State::Idle,
+            read_told: false,
+            unasked: false,
+            columns: Columns::default(),
+            collector: Collector::default(),
+        }
+    }
+
+    /// What is needed to go on elsewhere, as COM_CHANGE_USER does. Ask [`is_idle`](Self::is_idle) before: a reply
+    /// that is still owed would be taken for another one.
+    #[must_use]
+    pub fn into_seed(self) -> SessionSeed {
+        let Self { framer, capabilities, status, charset, connection_id, server_version, limits, .. } = self;
+        SessionSeed { framer, capabilities, status, charset, connection_id, server_version, limits }
+    }
+
+    /// What both sides agreed on.
+    #[must_use]
+    pub const fn capabilities(&self) -> CapabilityFlags {
+        self.capabilities
+    }
+
+    /// The server's status as it told it last.
+    #[must_use]
+    pub const fn status(&self) -> StatusFlags {
+        self.status
+    }
+
+    /// The id of the connection's collation. Follows what the server tells about `character_set_client`;
+    /// COM_RESET_CONNECTION changes it untold, to a default of the server's.
+    #[must_use]
+    pub const fn charset(&self) -> u16 {
+        self.charset
+    }
+
+    /// The server's number of the connection, as KILL takes it.
+    #[must_use]
+    pub const fn connection_id(&self) -> u32 {
+        self.connection_id
+    }
+
+    /// The server's version as it tells it.
+    #[must_use]
+    pub const fn server_version(&self) -> &str {
+        &self.server_version
+    }
+
+    /// What the server may make this side hold.
+    #[must_use]
+    pub const fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// The protocol stage, as a trace has it.
+    #[must_use]
+    pub const fn protocol_stage(&self) -> ProtocolStage {
+        self.state.stage()
+    }
+
+    /// Whether no reply is owed and a command may be sent.
+    #[must_use]
+    pub const fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle)
+    }
+
+    /// Whether another result of the same command follows.
+    #[must_use]
+    pub const fn has_more_results(&self) -> bool {
+        self.status.contains(StatusFlags::SERVER_MORE_RESULTS_EXISTS)
+    }
+
+    /// Whether the server sent an ERR unasked, because it ends the connection. No command can be sent then.
+    #[must_use]
+    pub const fn is_out_of_step(&self) -> bool {
+        self.unasked || self.framer.is_out_of_step()
+    }
+
+    /// The transport was closed by this side: tells DISCONNECTED, once. To be called after COM_QUIT was written,
+    /// or when the connection is given up without it.
+    pub fn closed<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) {
+        if !matches!(self.state, State::Closed | State::Failed(_)) {
+            cx.emit(self.protocol_stage(), || TraceEvent::Disconnected);
+            self.state = State::Closed;
+        }
+    }
+
+    #[inline]
+    pub(crate) fn emit<'e, T: TraceSink>(&self, cx: &mut Cx<'_, T>, make: impl FnOnce() -> TraceEvent<'e>) {
+        cx.emit(self.state.stage(), make);
+    }
+
+    fn fail<T: TraceSink>(&mut self, fault: Fault, cx: &mut Cx<'_, T>) -> ClassicError {
+        let error = ClassicError::new(self.protocol_stage(), fault.kind);
+        if !fault.unread {
+            self.emit(cx, || TraceEvent::Error { errno: error.client_error() });
+        }
+        self.emit(cx, || TraceEvent::Disconnected);
+        self.state = State::Failed(error.clone());
+        error
+    }
+}
+
+impl Machine for Session {
+    type Event = Event;
+    type Error = ClassicError;
+    type Stage = ProtocolStage;
+
+    #[inline]
+    fn advance<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<Step<Event>, ClassicError> {
+        if let State::Failed(error) = &self.state {
+            return Err(error.clone());
+        }
+        self.run(cx).map_err(|fault| self.fail(fault, cx))
+    }
+
+    /// Does nothing: TLS is the business of connecting.
+    fn tls_ready<T: TraceSink>(&mut self, _: &TlsInfo, _: &mut Cx<'_, T>) {}
+
+    fn lost<T: TraceSink>(&mut self, why: Lost, cx: &mut Cx<'_, T>) -> ClassicError {
+        match &self.state {
+            State::Failed(error) => return error.clone(),
+            State::Closed => return ClassicError::new(self.protocol_stage(), ClassicErrorKind::Lost(why)),
+            _ => {}
+        }
+        // After COM_QUIT the end of the connection is no error, however it comes.
+        let unread = matches!(why, Lost::Read(_) | Lost::Closed) || matches!(self.state, State::Quitting);
+        self.fail(Fault { kind: ClassicErrorKind::Lost(why), unread }, cx)
+    }
+
+    fn stage(&self) -> ProtocolStage {
+        self.protocol_stage()
+    }
+}
+
+/// An open payload as an event shows it.
+#[inline]
+pub(crate) const fn open(bytes: &[u8]) -> Payload<'_> {
+    Payload::open(bytes)
+}

@@ -1,0 +1,99 @@
+use porpoise_trace::ProtocolStage;
+
+use crate::error::ClassicError;
+use crate::row::Encoding;
+use crate::{Columns, StmtPrepareOk};
+
+/// What the session waits for. Each owns what is valid while it lasts; the public stage is derived from it.
+#[derive(Debug)]
+pub(crate) enum State {
+    /// No reply is owed.
+    Idle,
+    /// OK, or EOF for some commands.
+    Acknowledgement,
+    /// The first packet of a result.
+    Result(Encoding),
+    /// A file is being refused.
+    InfileRefusal,
+    /// The verdict on a statement whose file was refused.
+    InfileVerdict { file_name: Box<[u8]>, encoding: Encoding },
+    /// Definitions of a result set's columns.
+    FieldDefs { left: usize, encoding: Encoding },
+    /// The EOF behind them.
+    FieldDefsEof(Encoding),
+    /// Rows, or their end.
+    Rows(Encoding),
+    /// The text of COM_STATISTICS.
+    Statistics,
+    /// The first packet of the reply to COM_STMT_PREPARE.
+    PsDescription,
+    /// Definitions of a statement's parameters, then of its columns.
+    PsDefs(Box<Preparing>),
+    /// Definitions of a table's columns, in unknown number.
+    FieldList,
+    /// The end of a field list, which is there.
+    FieldListEnd,
+    /// COM_QUIT was written.
+    Quitting,
+    /// The transport is gone.
+    Closed,
+    /// An error ended the session.
+    Failed(ClassicError),
+}
+
+/// A statement whose definitions are on their way.
+#[derive(Debug)]
+pub(crate) struct Preparing {
+    pub(crate) ok: StmtPrepareOk,
+    pub(crate) group: Group,
+    /// Definitions of the group still to come; none left means that its EOF is owed.
+    pub(crate) left: usize,
+    pub(crate) params: Columns,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Group {
+    Params,
+    Columns,
+}
+
+impl State {
+    pub(crate) const fn stage(&self) -> ProtocolStage {
+        match self {
+            Self::Idle | Self::Quitting => ProtocolStage::ReadyForCommand,
+            Self::Acknowledgement | Self::Result(_) | Self::InfileVerdict { .. } => {
+                ProtocolStage::WaitForResult
+            }
+            Self::FieldDefs { .. } | Self::FieldDefsEof(_) | Self::FieldList | Self::FieldListEnd => {
+                ProtocolStage::WaitForFieldDef
+            }
+            Self::InfileRefusal => ProtocolStage::FileRequest,
+            Self::Rows(_) => ProtocolStage::WaitForRow,
+            Self::Statistics => ProtocolStage::WaitForPacket,
+            Self::PsDescription => ProtocolStage::WaitForPsDescription,
+            Self::PsDefs(preparing) => match preparing.group {
+                Group::Params => ProtocolStage::WaitForParamDef,
+                Group::Columns => ProtocolStage::WaitForFieldDef,
+            },
+            Self::Closed | Self::Failed(_) => ProtocolStage::Disconnected,
+        }
+    }
+
+    /// What is expected, for errors.
+    pub(crate) const fn expected(&self) -> &'static str {
+        match self {
+            Self::Idle | Self::InfileRefusal | Self::Quitting | Self::Closed | Self::Failed(_) => "no packet",
+            Self::Acknowledgement => "OK or ERR",
+            Self::Result(_) => "OK, ERR, a column count or a LOCAL INFILE request",
+            Self::InfileVerdict { .. } => "OK or ERR after a refused LOCAL INFILE request",
+            Self::FieldDefs { .. } => "a column definition",
+            Self::FieldDefsEof(_) => "EOF after column definitions",
+            Self::Rows(Encoding::Text) => "a text row or the end of rows",
+            Self::Rows(Encoding::Binary) => "a binary row or the end of rows",
+            Self::Statistics => "statistics or ERR",
+            Self::PsDescription => "COM_STMT_PREPARE_OK or ERR",
+            Self::PsDefs(_) => "a definition of a prepared statement",
+            Self::FieldList | Self::FieldListEnd => "a column definition or the end of the field list",
+        }
+    }
+}
