@@ -1,1 +1,109 @@
-//! porpoise on tokio: links, dialing, timers.
+//! porpoise on tokio: links, timers, name lookup. Nothing else is here; the protocol is in `porpoise-driver`.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
+//!
+//! use porpoise_driver::{Client, Options};
+//! use porpoise_rt_tokio::TOKIO;
+//!
+//! let options = Arc::new(Options::from_url("mysql://user:password@db.example/test?ssl-mode=REQUIRED")?);
+//! let mut client = Client::connect(TOKIO, options).await?;
+//! let mut results = client.query("SELECT 1").await?;
+//! while let Some(batch) = results.next_batch().await? {
+//!     println!("{} rows", batch.len());
+//! }
+//! client.close().await?;
+//! # Ok(())
+//! # }
+//! ```
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use bytes::BytesMut;
+use porpoise_driver::{BoxFuture, Link, Runtime, Socket, Timer};
+use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::Sleep;
+
+/// The tokio runtime. It must be running, with I/O and, where deadlines are used, time enabled.
+pub const TOKIO: &dyn Runtime = &Tokio;
+
+/// porpoise's view of tokio; see [`TOKIO`].
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Tokio;
+
+impl Runtime for Tokio {
+    fn name(&self) -> &'static str {
+        "tokio"
+    }
+
+    fn link(&self, socket: Socket) -> io::Result<Box<dyn Link>> {
+        match socket {
+            Socket::Tcp(stream) => Ok(Box::new(Tcp(TcpStream::from_std(stream)?))),
+            Socket::Unix(stream) => Ok(Box::new(Unix(UnixStream::from_std(stream)?))),
+            other => Err(io::Error::new(io::ErrorKind::Unsupported, format!("{other:?}"))),
+        }
+    }
+
+    fn resolve(&self, host: &str, port: u16) -> BoxFuture<io::Result<Vec<SocketAddr>>> {
+        let host = host.to_owned();
+        Box::pin(async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) })
+    }
+
+    fn timer(&self) -> Box<dyn Timer> {
+        Box::new(SleepTimer { sleep: Box::pin(tokio::time::sleep_until(Instant::now().into())) })
+    }
+}
+
+struct SleepTimer {
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Timer for SleepTimer {
+    fn poll_until(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
+        if self.sleep.deadline() != at.into() {
+            self.sleep.as_mut().reset(at.into());
+        }
+        self.sleep.as_mut().poll(cx)
+    }
+}
+
+struct Tcp(TcpStream);
+
+struct Unix(UnixStream);
+
+/// What both kinds of stream do alike.
+macro_rules! link {
+    ($link:ty) => {
+        impl Link for $link {
+            fn poll_connected(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                ready!(self.0.poll_write_ready(cx))?;
+                Poll::Ready(self.0.take_error()?.map_or(Ok(()), Err))
+            }
+
+            fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>> {
+                // `read_buf` clears the readiness after a partial read, which saves the system call that would
+                // find nothing. It holds no state between polls.
+                pin!(self.0.read_buf(buf)).poll(cx)
+            }
+
+            fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+                Pin::new(&mut self.0).poll_write(cx, bytes)
+            }
+
+            fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Pin::new(&mut self.0).poll_shutdown(cx)
+            }
+        }
+    };
+}
+
+link!(Tcp);
+link!(Unix);

@@ -99,7 +99,12 @@ pub enum Lost {
         stage: bool,
     },
     /// TLS failed.
-    Tls(Arc<dyn StdError + Send + Sync>),
+    Tls {
+        /// Why.
+        error: Arc<dyn StdError + Send + Sync>,
+        /// Whether the server does not know the name that was asked for (SNI).
+        unrecognized_name: bool,
+    },
 }
 
 impl fmt::Display for Lost {
@@ -112,7 +117,7 @@ impl fmt::Display for Lost {
             Self::Closed => f.write_str("the server closed the connection"),
             Self::Deadline { after, stage: true } => write!(f, "the stage's deadline of {after:?} passed"),
             Self::Deadline { after, stage: false } => write!(f, "the deadline of {after:?} passed"),
-            Self::Tls(e) => write!(f, "{e}"),
+            Self::Tls { error, .. } => write!(f, "{error}"),
         }
     }
 }

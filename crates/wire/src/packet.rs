@@ -258,8 +258,8 @@ impl Framer {
 
 /// The payload length and sequence id of the frame that starts here.
 #[inline]
-fn header(frame: impl AsRef<[u8]>) -> Option<(usize, u8)> {
-    let [a, b, c, id] = *frame.as_ref().first_chunk()?;
+fn header(frame: &[u8]) -> Option<(usize, u8)> {
+    let [a, b, c, id] = *frame.first_chunk()?;
     Some((u32::from_le_bytes([a, b, c, 0]) as usize, id))
 }
 

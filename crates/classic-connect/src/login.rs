@@ -1,0 +1,632 @@
+//! The authentication machine, which a connect and a `COM_CHANGE_USER` share.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::{BufMut, BytesMut};
+use porpoise_auth::{Answer, AuthError, AuthStep, Channel, Exchange, Input, Mechanism, Secret};
+use porpoise_classic::{CapabilityFlags, ClientError, Command, StatusFlags};
+use porpoise_trace::{Payload, ProtocolStage, TraceEvent, TraceSink};
+use porpoise_wire::{Cx, Frame, Framer, Lost, WireError};
+
+use crate::auth_data::AuthData;
+use crate::error::ConnectErrorKind;
+use crate::options::{ConnectOptions, MAX_FACTORS};
+use crate::packets::{ComChangeUser, HandshakeResponse41, SslRequest};
+use crate::{ConnectError, ConnectStage};
+
+/// The plugin that is assumed when nothing names one.
+const DEFAULT_PLUGIN: &str = "caching_sha2_password";
+/// The first byte of a packet that holds a plugin's data.
+pub(crate) const AUTH_MORE_DATA: u8 = 0x01;
+/// The plugin of servers that name none.
+const NATIVE_PLUGIN: &str = "mysql_native_password";
+
+/// A question that stops the login until the owner answers.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Ask {
+    /// A factor's password.
+    Password {
+        /// The factor, 1 to 3.
+        factor: usize,
+        /// The plugin that wants it.
+        plugin: Box<str>,
+        /// The user who logs in.
+        user: Box<str>,
+    },
+    /// What a plugin of the user's own asks.
+    Plugin(porpoise_auth::Ask),
+}
+
+/// A call that has no place. The caller's fault, never the peer's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Misuse {
+    /// Nothing was asked.
+    NothingAsked,
+    /// The session is in the middle of a command.
+    Busy,
+}
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NothingAsked => "an answer was given, but nothing was asked",
+            Self::Busy => "the session is in the middle of a command",
+        })
+    }
+}
+
+impl std::error::Error for Misuse {}
+
+/// Why a machine stops, with what the trace must still be told.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) kind: ConnectErrorKind,
+    /// The ERROR event was told where it happened.
+    pub(crate) told: bool,
+}
+
+impl From<ConnectErrorKind> for Fault {
+    fn from(kind: ConnectErrorKind) -> Self {
+        Self { kind, told: false }
+    }
+}
+
+/// What the login says when it cannot go on by itself.
+pub(crate) enum LoginStep {
+    NeedRead(usize),
+    Ask(Ask),
+    Done,
+}
+
+/// Which plugin runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Run {
+    First,
+    Second,
+    Factor,
+}
+
+impl Run {
+    /// The stage that judges the plugin's outcome.
+    pub(crate) const fn handle_stage(self) -> ConnectStage {
+        match self {
+            Self::First => ConnectStage::AuthHandleFirstAuthenticateUser,
+            Self::Second => ConnectStage::AuthHandleSecondAuthenticateUser,
+            Self::Factor => ConnectStage::AuthHandleMultiAuthResponse,
+        }
+    }
+}
+
+/// What the login waits for.
+#[derive(Debug)]
+pub(crate) enum Wait {
+    /// It has not begun.
+    Begin,
+    /// The owner's answer; the challenge is what the plugin will start with.
+    Password { challenge: Option<Vec<u8>> },
+    /// Nothing any more: the password is there.
+    PasswordGiven { challenge: Option<Vec<u8>>, answer: Answer },
+    /// The owner's answer to the plugin.
+    Plugin(porpoise_auth::Ask),
+    /// Nothing any more: the plugin's question is answered.
+    Answered(Answer),
+    /// A packet for the plugin.
+    Packet,
+    /// The server's verdict on the plugin.
+    Verdict,
+    /// It is over.
+    Done,
+}
+
+/// What the plugin's first write travels in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Envelope {
+    HandshakeResponse,
+    ChangeUser,
+}
+
+/// A plugin's name, kept without an allocation.
+#[derive(Clone, Debug)]
+pub(crate) struct PluginName {
+    bytes: [u8; 64],
+    len: usize,
+}
+
+impl PluginName {
+    /// Names longer than MySQL's own bound of 64 bytes name no plugin.
+    pub(crate) fn new(name: &str) -> Self {
+        let mut bytes = [0; 64];
+        let Some(place) = bytes.get_mut(..name.len()) else { return Self { bytes, len: 0 } };
+        place.copy_from_slice(name.as_bytes());
+        Self { bytes, len: name.len() }
+    }
+
+    pub(crate) fn get(&self) -> Option<&str> {
+        let name = self.bytes.get(..self.len).and_then(|name| std::str::from_utf8(name).ok());
+        name.filter(|name| !name.is_empty())
+    }
+}
+
+impl Default for PluginName {
+    fn default() -> Self {
+        Self { bytes: [0; 64], len: 0 }
+    }
+}
+
+/// What is known of the server.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Server {
+    pub(crate) capabilities: CapabilityFlags,
+    pub(crate) version: Box<str>,
+    pub(crate) connection_id: u32,
+    pub(crate) plugin: PluginName,
+    pub(crate) challenge: [u8; 21],
+    pub(crate) challenge_len: usize,
+}
+
+pub(crate) struct Login {
+    pub(crate) options: Arc<ConnectOptions>,
+    pub(crate) stage: ConnectStage,
+    pub(crate) protocol: ProtocolStage,
+    pub(crate) framer: Framer,
+    pub(crate) channel: Channel,
+    pub(crate) server: Server,
+    pub(crate) capabilities: CapabilityFlags,
+    pub(crate) collation: u16,
+    pub(crate) handshake_collation: u8,
+    pub(crate) status: StatusFlags,
+    pub(crate) mechanism: Option<Box<dyn Mechanism>>,
+    pub(crate) run: Run,
+    pub(crate) wait: Wait,
+    pub(crate) envelope: Envelope,
+    pub(crate) factor: usize,
+    pub(crate) switches: u8,
+    first_written: bool,
+    read_told: bool,
+    rounds: u32,
+    bytes: usize,
+    /// The password that was asked for, of the current factor.
+    asked: Option<Secret>,
+}
+
+impl Login {
+    pub(crate) fn new(options: Arc<ConnectOptions>, channel: Channel, framer: Framer) -> Self {
+        Self {
+            options,
+            stage: ConnectStage::NotStarted,
+            protocol: ProtocolStage::Connecting,
+            framer,
+            channel,
+            server: Server::default(),
+            capabilities: CapabilityFlags::empty(),
+            collation: 0,
+            handshake_collation: 0,
+            status: StatusFlags::SERVER_STATUS_AUTOCOMMIT,
+            mechanism: None,
+            run: Run::First,
+            wait: Wait::Begin,
+            envelope: Envelope::HandshakeResponse,
+            factor: 1,
+            switches: 0,
+            first_written: false,
+            read_told: false,
+            rounds: 0,
+            bytes: 0,
+            asked: None,
+        }
+    }
+
+    /// Enters a stage, which the table must allow.
+    #[inline]
+    pub(crate) fn enter<T: TraceSink>(&mut self, stage: ConnectStage, cx: &mut Cx<'_, T>) {
+        debug_assert!(stage.may_follow(self.stage), "{} after {}", stage, self.stage);
+        self.stage = stage;
+        cx.enter(stage.id());
+    }
+
+    #[inline]
+    pub(crate) fn emit<'e, T: TraceSink>(&self, cx: &mut Cx<'_, T>, event: TraceEvent<'e>) {
+        cx.emit(self.protocol, || event);
+    }
+
+    /// Tells a fault to the trace and makes an error of it.
+    pub(crate) fn fail<T: TraceSink>(&mut self, fault: Fault, cx: &mut Cx<'_, T>) -> ConnectError {
+        let code = fault.kind.code();
+        // An ERR packet is the server's word: the reference tells no ERROR for it.
+        if !fault.told && !matches!(fault.kind, ConnectErrorKind::Server(_)) {
+            self.emit(cx, TraceEvent::Error { errno: code });
+        }
+        self.emit(cx, TraceEvent::Disconnected);
+        ConnectError::new(self.stage, code, fault.kind)
+    }
+
+    /// The error of an outside that failed.
+    pub(crate) fn lost_error(&self, why: Lost, unix: bool) -> ConnectError {
+        let dialing = self.stage < ConnectStage::ReadGreeting;
+        let code = match &why {
+            Lost::Dial(_) if unix => ClientError::CR_CONNECTION_ERROR,
+            Lost::Deadline { .. } if dialing => ClientError::CR_CONN_HOST_ERROR,
+            _ if self.stage == ConnectStage::EstablishSsl && !matches!(why, Lost::Tls { .. }) => {
+                ClientError::CR_SSL_CONNECTION_ERROR
+            }
+            _ => ConnectErrorKind::Lost(why.clone()).code(),
+        };
+        ConnectError::new(self.stage, code, ConnectErrorKind::Lost(why))
+    }
+
+    /// The outside failed while bytes were awaited: the reference tells no ERROR then, because it ends the trace
+    /// first; and it enters the stage that would have judged what did not come.
+    pub(crate) fn lost_reading<T: TraceSink>(&mut self, why: Lost, cx: &mut Cx<'_, T>) -> ConnectError {
+        let error = self.lost_error(why, false);
+        self.emit(cx, TraceEvent::Disconnected);
+        match (&self.wait, self.run) {
+            (Wait::Packet, run) => self.enter(run.handle_stage(), cx),
+            (Wait::Verdict, Run::First) => self.enter(ConnectStage::AuthHandleChangeUserRequest, cx),
+            _ => {}
+        }
+        error
+    }
+
+    /// Looks for a packet, tells the trace, and keeps the server within the limits.
+    pub(crate) fn poll_packet<T: TraceSink>(
+        &mut self,
+        expected: &'static str,
+        cx: &mut Cx<'_, T>,
+    ) -> Result<Option<usize>, Fault> {
+        self.tell_read(cx);
+        let wire = |error| Fault::from(ConnectErrorKind::Wire { expected, error });
+        if let Frame::Need(at_least) = self.framer.poll(cx.rx).map_err(wire)? {
+            return Ok(Some(at_least));
+        }
+        self.read_told = false;
+        let payload = self.framer.payload(cx.rx);
+        if cx.trace.on() {
+            // The greeting is public; all that follows may be a secret's shadow.
+            let greeting = self.protocol == ProtocolStage::WaitForInitPacket;
+            let pkt = if greeting { Payload::open(payload) } else { Payload::sensitive(payload) };
+            cx.trace.event(self.protocol, &TraceEvent::PacketReceived { pkt });
+        }
+        if payload.is_empty() {
+            return Err(wire(WireError::EmptyPacket));
+        }
+        self.rounds += 1;
+        self.bytes += payload.len();
+        let limits = &self.options.limits;
+        if self.rounds > limits.max_auth_rounds || self.bytes > limits.max_auth_bytes {
+            return Err(ConnectErrorKind::EndlessAuthentication.into());
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn tell_read<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) {
+        if !self.read_told {
+            self.read_told = true;
+            self.emit(cx, TraceEvent::ReadPacket);
+        }
+    }
+
+    pub(crate) fn read_told(&self) -> bool {
+        self.read_told
+    }
+
+    /// Runs until the server has decided, or something is needed.
+    pub(crate) fn advance<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<LoginStep, Fault> {
+        loop {
+            let step = match std::mem::replace(&mut self.wait, Wait::Done) {
+                Wait::Begin => self.begin(cx)?,
+                Wait::PasswordGiven { challenge, answer } => {
+                    self.password_given(challenge.as_deref(), answer, cx)?
+                }
+                Wait::Answered(answer) => self.input(Input::Answer(answer), cx)?,
+                Wait::Packet => self.plugin_packet(cx)?,
+                Wait::Verdict => self.verdict(cx)?,
+                Wait::Done => Some(LoginStep::Done),
+                Wait::Password { challenge } => {
+                    self.wait = Wait::Password { challenge };
+                    let (plugin, user) = (self.plugin().into(), self.options.user.clone());
+                    Some(LoginStep::Ask(Ask::Password { factor: self.factor, plugin, user }))
+                }
+                Wait::Plugin(ask) => {
+                    self.wait = Wait::Plugin(ask.clone());
+                    Some(LoginStep::Ask(Ask::Plugin(ask)))
+                }
+            };
+            if let Some(step) = step {
+                return Ok(step);
+            }
+        }
+    }
+
+    /// AUTH_BEGIN: chooses the plugin, and whether the greeting's scramble is meant for it.
+    fn begin<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<Option<LoginStep>, Fault> {
+        self.enter(ConnectStage::AuthBegin, cx);
+        let (mechanism, fits) = self.choose()?;
+        self.enabled(&*mechanism)?;
+        self.enter(ConnectStage::AuthRunFirstAuthenticateUser, cx);
+        let challenge = self.server.challenge;
+        let challenge = challenge.get(..self.server.challenge_len).filter(|_| fits);
+        self.start(Run::First, mechanism, challenge, cx)
+    }
+
+    /// The plugin to start with, and whether it is the one that the greeting names.
+    fn choose(&self) -> Result<(Box<dyn Mechanism>, bool), Fault> {
+        let registry = &self.options.registry;
+        let wanted = self.options.default_auth.as_deref();
+        let greeted = match (self.server.plugin.get(), self.envelope) {
+            (_, Envelope::ChangeUser) => None,
+            (Some(plugin), _) => Some(plugin),
+            (None, _) if self.server.capabilities.contains(CapabilityFlags::CLIENT_PLUGIN_AUTH) => None,
+            (None, _) => Some(NATIVE_PLUGIN),
+        };
+        for name in [wanted, greeted].into_iter().flatten() {
+            if let Ok(mechanism) = registry.make(name) {
+                return Ok((mechanism, greeted == Some(name)));
+            }
+        }
+        let name = wanted.unwrap_or(DEFAULT_PLUGIN);
+        registry.make(name).map(|mechanism| (mechanism, false)).map_err(|error| auth_fault(name, error))
+    }
+
+    pub(crate) fn enabled(&self, mechanism: &dyn Mechanism) -> Result<(), Fault> {
+        mechanism.enabled(&self.options.policy).map_err(|error| auth_fault(mechanism.name(), error))
+    }
+
+    /// Starts a plugin; asks for its password first, if that is how it is given.
+    pub(crate) fn start<T: TraceSink>(
+        &mut self,
+        run: Run,
+        mechanism: Box<dyn Mechanism>,
+        challenge: Option<&[u8]>,
+        cx: &mut Cx<'_, T>,
+    ) -> Result<Option<LoginStep>, Fault> {
+        self.run = run;
+        let asks = self.options.asked.get(self.factor - 1).copied().unwrap_or(false);
+        let ask = asks && self.asked.is_none() && mechanism.wants_password();
+        self.mechanism = Some(mechanism);
+        if ask {
+            self.wait = Wait::Password { challenge: challenge.map(<[u8]>::to_vec) };
+            return Ok(None);
+        }
+        self.tell_plugin(cx);
+        self.input(Input::Start { challenge }, cx)
+    }
+
+    fn tell_plugin<T: TraceSink>(&self, cx: &mut Cx<'_, T>) {
+        self.emit(cx, TraceEvent::AuthPlugin { plugin_name: self.plugin() });
+    }
+
+    /// The running plugin's name.
+    pub(crate) fn plugin(&self) -> &str {
+        name(self.mechanism.as_deref())
+    }
+
+    /// Takes the owner's answer.
+    pub(crate) fn answer(&mut self, answer: Answer) -> Result<(), Misuse> {
+        self.wait = match std::mem::replace(&mut self.wait, Wait::Done) {
+            Wait::Password { challenge } => Wait::PasswordGiven { challenge, answer },
+            Wait::Plugin(_) => Wait::Answered(answer),
+            other => {
+                self.wait = other;
+                return Err(Misuse::NothingAsked);
+            }
+        };
+        Ok(())
+    }
+
+    fn password_given<T: TraceSink>(
+        &mut self,
+        challenge: Option<&[u8]>,
+        answer: Answer,
+        cx: &mut Cx<'_, T>,
+    ) -> Result<Option<LoginStep>, Fault> {
+        let Answer::Secret(password) = answer else {
+            return Err(auth_fault(self.plugin(), AuthError::Refused));
+        };
+        self.asked = Some(password);
+        self.tell_plugin(cx);
+        self.input(Input::Start { challenge }, cx)
+    }
+
+    /// Lets the plugin do one step, and does what it says.
+    fn input<T: TraceSink>(&mut self, input: Input<'_>, cx: &mut Cx<'_, T>) -> Result<Option<LoginStep>, Fault> {
+        let start = cx.tx.len();
+        let none = Secret::default();
+        let exchange = exchange(&self.options, self.asked.as_ref(), self.factor, self.channel, &none);
+        let step = step(&mut self.mechanism, input, &exchange, cx.tx);
+        self.after_step(step, start, cx)
+    }
+
+    fn after_step<T: TraceSink>(
+        &mut self,
+        step: Result<AuthStep, AuthError>,
+        start: usize,
+        cx: &mut Cx<'_, T>,
+    ) -> Result<Option<LoginStep>, Fault> {
+        let data = AuthData::cut(cx.tx, start);
+        match step {
+            Ok(AuthStep::Reply { last }) => {
+                self.send(data.bytes(), cx)?;
+                if last { self.plugin_done(cx) } else { self.wait = Wait::Packet }
+            }
+            Ok(AuthStep::Wait) => {
+                self.provoke(cx)?;
+                self.wait = Wait::Packet;
+            }
+            Ok(AuthStep::Done) => {
+                self.provoke(cx)?;
+                self.plugin_done(cx);
+            }
+            Ok(AuthStep::Ask(ask)) => self.wait = Wait::Plugin(ask),
+            Ok(_) => return Err(self.plugin_failed(AuthError::Refused, cx)),
+            Err(error) => return Err(self.plugin_failed(error, cx)),
+        }
+        Ok(None)
+    }
+
+    /// A plugin's own failure is told where it happens when the plugin itself names it, after its stage else.
+    fn plugin_failed<T: TraceSink>(&mut self, error: AuthError, cx: &mut Cx<'_, T>) -> Fault {
+        let errno = error.client_error();
+        let told = errno == ClientError::CR_AUTH_PLUGIN_ERR;
+        if told {
+            self.emit(cx, TraceEvent::Error { errno });
+        }
+        self.enter(self.run.handle_stage(), cx);
+        Fault { told, ..auth_fault(self.plugin(), error) }
+    }
+
+    /// A plugin that waits before it ever wrote: an empty response makes the server talk.
+    fn provoke<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<(), Fault> {
+        if self.run == Run::First && !self.first_written { self.send(&[], cx) } else { Ok(()) }
+    }
+
+    fn send<T: TraceSink>(&mut self, data: &[u8], cx: &mut Cx<'_, T>) -> Result<(), Fault> {
+        if self.run == Run::First && !self.first_written {
+            self.first_written = true;
+            return match self.envelope {
+                Envelope::HandshakeResponse => self.send_response(data, cx),
+                Envelope::ChangeUser => self.send_change_user(data, cx),
+            };
+        }
+        let len = self.framer.write(cx.tx, |payload| payload.put_slice(data));
+        if cx.trace.on() {
+            cx.trace.event(self.protocol, &TraceEvent::SendAuthData { pkt: sent(cx.tx, len) });
+            cx.trace.event(self.protocol, &TraceEvent::PacketSent { pkt_len: len });
+        }
+        Ok(())
+    }
+
+    fn send_response<T: TraceSink>(&mut self, data: &[u8], cx: &mut Cx<'_, T>) -> Result<(), Fault> {
+        let head = self.head();
+        let plugin = name(self.mechanism.as_deref());
+        let response = HandshakeResponse41 {
+            head,
+            user: self.options.user.as_bytes(),
+            auth_response: data,
+            database: self.options.database.as_bytes(),
+            plugin,
+            attributes: &self.options.attributes,
+        };
+        if !response.fits() {
+            return Err(auth_fault(plugin, AuthError::TooLong));
+        }
+        let len = self.framer.write(cx.tx, |payload| response.encode(payload));
+        if cx.trace.on() {
+            cx.trace.event(self.protocol, &TraceEvent::SendAuthResponse { pkt: sent(cx.tx, len) });
+            cx.trace.event(self.protocol, &TraceEvent::PacketSent { pkt_len: len });
+        }
+        Ok(())
+    }
+
+    fn send_change_user<T: TraceSink>(&mut self, data: &[u8], cx: &mut Cx<'_, T>) -> Result<(), Fault> {
+        let plugin = name(self.mechanism.as_deref());
+        if u8::try_from(data.len()).is_err() {
+            return Err(auth_fault(plugin, AuthError::TooLong));
+        }
+        let packet = ComChangeUser {
+            capabilities: self.capabilities,
+            user: self.options.user.as_bytes(),
+            auth_response: data,
+            database: self.options.database.as_bytes(),
+            collation: self.collation,
+            plugin,
+            attributes: &self.options.attributes,
+        };
+        self.framer.begin_command();
+        let len = self.framer.write(cx.tx, |payload| packet.encode(payload));
+        if cx.trace.on() {
+            let event = TraceEvent::SendCommand {
+                cmd: Command::ChangeUser.byte(),
+                cmd_name: Command::ChangeUser.name(),
+                hdr: Payload::open(&[]),
+                pkt: sent(cx.tx, len - 1),
+            };
+            cx.trace.event(self.protocol, &event);
+            cx.trace.event(self.protocol, &TraceEvent::PacketSent { pkt_len: len - 1 });
+        }
+        self.protocol = ProtocolStage::Authenticate;
+        Ok(())
+    }
+
+    pub(crate) fn head(&self) -> SslRequest {
+        SslRequest {
+            capabilities: self.capabilities,
+            max_packet: u32::try_from(self.options.limits.max_packet).unwrap_or(u32::MAX),
+            collation: self.handshake_collation,
+        }
+    }
+
+    /// The plugin needs nothing more: its outcome is judged, and the verdict awaited.
+    pub(crate) fn plugin_done<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) {
+        self.enter(self.run.handle_stage(), cx);
+        if self.run == Run::First {
+            self.enter(ConnectStage::AuthReadChangeUserResult, cx);
+        }
+        self.wait = Wait::Verdict;
+    }
+
+    /// A packet while a plugin runs: its data, or the server overrules it.
+    fn plugin_packet<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<Option<LoginStep>, Fault> {
+        if let Some(at_least) = self.poll_packet("data of the authentication plugin", cx)? {
+            self.wait = Wait::Packet;
+            return Ok(Some(LoginStep::NeedRead(at_least)));
+        }
+        let payload = self.framer.payload(cx.rx);
+        if self.overrules(payload) {
+            return self.overruled(cx).map(|()| None);
+        }
+        let start = cx.tx.len();
+        let none = Secret::default();
+        let exchange = exchange(&self.options, self.asked.as_ref(), self.factor, self.channel, &none);
+        let data = payload.strip_prefix(&[AUTH_MORE_DATA]).unwrap_or(payload);
+        let step = step(&mut self.mechanism, Input::Packet(data), &exchange, cx.tx);
+        self.framer.consume(cx.rx);
+        self.after_step(step, start, cx)
+    }
+
+    /// Begins with the next factor.
+    pub(crate) fn next_factor(&mut self) -> Result<(), Fault> {
+        self.factor += 1;
+        self.asked = None;
+        if self.factor > MAX_FACTORS { Err(ConnectErrorKind::TooManyFactors.into()) } else { Ok(()) }
+    }
+}
+
+/// What a plugin's step is lent.
+fn exchange<'a>(
+    options: &'a ConnectOptions,
+    asked: Option<&'a Secret>,
+    factor: usize,
+    channel: Channel,
+    none: &'a Secret,
+) -> Exchange<'a> {
+    let password = asked.or_else(|| options.passwords.get(factor - 1)).unwrap_or(none);
+    Exchange::new(channel, &options.policy, &options.user, password)
+}
+
+fn name(mechanism: Option<&dyn Mechanism>) -> &str {
+    mechanism.map_or("", |mechanism| mechanism.name())
+}
+
+fn step(
+    mechanism: &mut Option<Box<dyn Mechanism>>,
+    input: Input<'_>,
+    exchange: &Exchange<'_>,
+    out: &mut BytesMut,
+) -> Result<AuthStep, AuthError> {
+    match mechanism {
+        Some(mechanism) => mechanism.step(input, exchange, out),
+        None => Err(AuthError::Refused),
+    }
+}
+
+/// The last `len` bytes written, which hold secrets.
+fn sent(tx: &[u8], len: usize) -> Payload<'_> {
+    Payload::sensitive(tx.get(tx.len() - len..).unwrap_or_default())
+}
+
+pub(crate) fn auth_fault(plugin: &str, error: AuthError) -> Fault {
+    ConnectErrorKind::Auth { plugin: plugin.into(), error }.into()
+}

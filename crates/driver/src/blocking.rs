@@ -1,0 +1,353 @@
+//! A runtime without a runtime: the calling thread, a non-blocking socket and `poll(2)`.
+//!
+//! The same futures run here as everywhere; [`block_on`] drives one on the calling thread. A read can go on while
+//! a write is blocked, and deadlines hold.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
+//!
+//! use porpoise_driver::Options;
+//! use porpoise_driver::blocking::{BlockingClient, connect};
+//!
+//! let options = Arc::new(Options::from_url("mysql://user:password@db.example/test")?);
+//! let mut client: BlockingClient = connect(options)?;
+//! client.ping()?;
+//! client.close()?;
+//! # Ok(())
+//! # }
+//! ```
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Instant;
+
+use bytes::BytesMut;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::{BoxFuture, Client, Error, Link, Options, Results, Runtime, Socket, Timer};
+
+/// Bytes read at once: std cannot read into spare capacity in safe code, so each read goes through a slice.
+const SCRATCH: usize = 16 * 1024;
+
+/// The calling thread as a runtime. Its futures must be driven by [`block_on`].
+pub const BLOCKING: &dyn Runtime = &Blocking;
+
+/// porpoise's view of the calling thread; see [`BLOCKING`].
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Blocking;
+
+/// What the futures of this thread wait for, told anew at each poll.
+#[derive(Default)]
+struct Waits {
+    sockets: Vec<(Arc<OwnedFd>, PollFlags)>,
+    until: Option<Instant>,
+}
+
+thread_local! {
+    static WAITS: RefCell<Waits> = RefCell::default();
+    static BELL: RefCell<Option<Arc<Bell>>> = const { RefCell::new(None) };
+}
+
+/// Wakes a thread that is in `poll(2)`.
+#[derive(Debug)]
+struct Bell {
+    rung: Mutex<bool>,
+    ring: UnixStream,
+    hear: UnixStream,
+}
+
+impl Bell {
+    fn of_this_thread() -> io::Result<Arc<Self>> {
+        BELL.with_borrow_mut(|bell| {
+            if let Some(bell) = bell {
+                return Ok(Arc::clone(bell));
+            }
+            let (ring, hear) = UnixStream::pair()?;
+            ring.set_nonblocking(true)?;
+            hear.set_nonblocking(true)?;
+            Ok(Arc::clone(bell.insert(Arc::new(Self { rung: Mutex::new(false), ring, hear }))))
+        })
+    }
+
+    /// Whether it rang since it was asked last.
+    fn take(&self) -> bool {
+        let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        if *rung {
+            let _ = (&self.hear).read(&mut [0; 16]);
+        }
+        std::mem::take(&mut rung)
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*rung {
+            *rung = true;
+            // A full pipe wakes as well as one more byte does.
+            let _ = (&self.ring).write(&[1]);
+        }
+    }
+}
+
+/// Drives a future on this thread until it is done.
+///
+/// # Panics
+/// When the operating system gives this thread no pair of sockets to be woken by.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let bell = match Bell::of_this_thread() {
+        Ok(bell) => bell,
+        Err(error) => panic!("no socket pair to wake this thread by: {error}"),
+    };
+    let waker = Waker::from(Arc::clone(&bell));
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        WAITS.with_borrow_mut(|waits| {
+            waits.sockets.clear();
+            waits.until = None;
+        });
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            return output;
+        }
+        if !bell.take() {
+            wait(&bell);
+            bell.take();
+        }
+    }
+}
+
+/// Sleeps until a socket is ready, the time has come, or the bell rings.
+fn wait(bell: &Bell) {
+    WAITS.with_borrow(|waits| {
+        let timeout = waits.until.map(|at| {
+            let left = at.saturating_duration_since(Instant::now());
+            Timespec { tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: left.subsec_nanos().into() }
+        });
+        let mut fds = Vec::with_capacity(waits.sockets.len() + 1);
+        fds.push(PollFd::new(&bell.hear, PollFlags::IN));
+        fds.extend(waits.sockets.iter().map(|(fd, flags)| PollFd::new(fd, *flags)));
+        // An interruption is a reason to look again, like any other.
+        let _ = poll(&mut fds, timeout.as_ref());
+    });
+}
+
+impl Runtime for Blocking {
+    fn name(&self) -> &'static str {
+        "blocking"
+    }
+
+    fn link(&self, socket: Socket) -> io::Result<Box<dyn Link>> {
+        Ok(match socket {
+            Socket::Tcp(stream) => Box::new(StdLink::new(stream, TcpStream::take_error, TcpStream::shutdown)?),
+            Socket::Unix(stream) => Box::new(StdLink::new(stream, UnixStream::take_error, UnixStream::shutdown)?),
+        })
+    }
+
+    /// Looks the name up on a thread of its own, so that a deadline holds while the name service hangs.
+    fn resolve(&self, host: &str, port: u16) -> BoxFuture<io::Result<Vec<SocketAddr>>> {
+        let host = host.to_owned();
+        let (found, result) = mpsc::channel();
+        let mut search = Some((host, found));
+        Box::pin(std::future::poll_fn(move |cx| {
+            if let Some((host, found)) = search.take() {
+                let waker = cx.waker().clone();
+                std::thread::spawn(move || {
+                    // Nobody listens any more if the connect was given up.
+                    let _ = found.send((host.as_str(), port).to_socket_addrs().map(Iterator::collect));
+                    waker.wake();
+                });
+            }
+            match result.try_recv() {
+                Ok(addresses) => Poll::Ready(addresses),
+                Err(mpsc::TryRecvError::Empty) => Poll::Pending,
+                Err(gone) => Poll::Ready(Err(io::Error::other(gone))),
+            }
+        }))
+    }
+
+    fn timer(&self) -> Box<dyn Timer> {
+        Box::new(Clock)
+    }
+}
+
+struct Clock;
+
+impl Timer for Clock {
+    fn poll_until(&mut self, _: &mut Context<'_>, at: Instant) -> Poll<()> {
+        if at <= Instant::now() {
+            return Poll::Ready(());
+        }
+        WAITS.with_borrow_mut(|waits| waits.until = Some(waits.until.map_or(at, |until| until.min(at))));
+        Poll::Pending
+    }
+}
+
+/// A non-blocking socket of std.
+struct StdLink<S> {
+    stream: S,
+    /// The same socket, for whoever waits for it.
+    fd: Arc<OwnedFd>,
+    take_error: fn(&S) -> io::Result<Option<io::Error>>,
+    shutdown: fn(&S, Shutdown) -> io::Result<()>,
+    connected: bool,
+}
+
+impl<S: AsFd> StdLink<S> {
+    fn new(
+        stream: S,
+        take_error: fn(&S) -> io::Result<Option<io::Error>>,
+        shutdown: fn(&S, Shutdown) -> io::Result<()>,
+    ) -> io::Result<Self> {
+        let fd = Arc::new(stream.as_fd().try_clone_to_owned()?);
+        Ok(Self { stream, fd, take_error, shutdown, connected: false })
+    }
+
+    /// Ready with what a call gave; else it is called again when the socket is ready for `flags`.
+    fn or_wait<T>(&self, result: io::Result<T>, flags: PollFlags) -> Poll<io::Result<T>> {
+        match result {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                WAITS.with_borrow_mut(|waits| waits.sockets.push((Arc::clone(&self.fd), flags)));
+                Poll::Pending
+            }
+            // What an interrupted call would have given is found at the next poll.
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {
+                WAITS.with_borrow_mut(|waits| waits.sockets.push((Arc::clone(&self.fd), flags)));
+                Poll::Pending
+            }
+            result => Poll::Ready(result),
+        }
+    }
+}
+
+impl<S> Link for StdLink<S>
+where
+    S: AsFd + Send + Read + Write,
+{
+    fn poll_connected(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.connected {
+            let mut fds = [PollFd::new(&self.fd, PollFlags::OUT)];
+            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+            if poll(&mut fds, Some(&now))? == 0 {
+                return self.or_wait(Err(io::ErrorKind::WouldBlock.into()), PollFlags::OUT);
+            }
+            self.connected = true;
+        }
+        Poll::Ready((self.take_error)(&self.stream)?.map_or(Ok(()), Err))
+    }
+
+    fn poll_read(&mut self, _: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>> {
+        let mut scratch = [0; SCRATCH];
+        let room = (buf.capacity() - buf.len()).min(SCRATCH);
+        let scratch = scratch.get_mut(..room).unwrap_or_default();
+        let result = self.stream.read(scratch);
+        if let Ok(n) = result {
+            buf.extend_from_slice(scratch.get(..n).unwrap_or_default());
+        }
+        self.or_wait(result, PollFlags::IN)
+    }
+
+    fn poll_write(&mut self, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let result = self.stream.write(bytes);
+        self.or_wait(result, PollFlags::OUT)
+    }
+
+    fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready((self.shutdown)(&self.stream, Shutdown::Write))
+    }
+}
+
+/// Connects on this thread.
+///
+/// # Errors
+/// As [`Client::connect`].
+pub fn connect(options: Arc<Options>) -> Result<BlockingClient, Error> {
+    block_on(Client::connect(BLOCKING, options)).map(|client| BlockingClient { client })
+}
+
+/// A [`Client`] whose calls block.
+#[derive(Debug)]
+pub struct BlockingClient {
+    client: Client,
+}
+
+impl BlockingClient {
+    /// The client itself; its futures must be driven by [`block_on`].
+    pub const fn client(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
+    /// See [`Client::query`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn query(&mut self, sql: &str) -> Result<BlockingResults<'_>, Error> {
+        block_on(self.client.query(sql)).map(|results| BlockingResults { results })
+    }
+
+    /// See [`Client::query_drop`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn query_drop(&mut self, sql: &str) -> Result<(), Error> {
+        block_on(self.client.query_drop(sql))
+    }
+
+    /// See [`Client::ping`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn ping(&mut self) -> Result<(), Error> {
+        block_on(self.client.ping())
+    }
+
+    /// See [`Client::close`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn close(self) -> Result<(), Error> {
+        block_on(self.client.close())
+    }
+}
+
+/// [`Results`] whose calls block.
+#[derive(Debug)]
+pub struct BlockingResults<'a> {
+    results: Results<'a>,
+}
+
+impl<'a> BlockingResults<'a> {
+    /// The results; their futures must be driven by [`block_on`].
+    pub const fn results(&mut self) -> &mut Results<'a> {
+        &mut self.results
+    }
+
+    /// See [`Results::next_batch`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn next_batch(&mut self) -> Result<Option<porpoise_classic::RowBatch>, Error> {
+        block_on(self.results.next_batch())
+    }
+
+    /// See [`Results::next_result`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn next_result(&mut self) -> Result<bool, Error> {
+        block_on(self.results.next_result())
+    }
+}

@@ -1,0 +1,289 @@
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use porpoise_auth::{Answer, Channel};
+use porpoise_classic::{CapabilityFlags, Event, Misuse, Session, StatusFlags};
+use porpoise_classic_connect::{ChangeUser, ChangeUserEvent, ConnectOptions};
+use porpoise_wire::Cx;
+
+use crate::io::Io;
+use crate::{Connecting, Error, FlightRecord, Operation, Options, Results, Runtime, Tap};
+
+/// What a dropped result may still have, in bytes, and be read to its end by the next call.
+const DRAIN_BUDGET: usize = 1 << 20;
+
+/// A session with a server.
+///
+/// Every call may be dropped at any await. Before the call's first poll nothing has happened. After it, the
+/// statement may or may not run; its result is read to its end by the next call, and a connection whose result is
+/// too large for that is closed. A dropped [`change_user`](Self::change_user) closes the connection.
+///
+/// Dropping a client closes its socket without `COM_QUIT`; [`close`](Self::close) says goodbye.
+pub struct Client {
+    phase: Phase,
+    io: Io,
+    options: Arc<Options>,
+    runtime: &'static dyn Runtime,
+    channel: Channel,
+    record: Option<FlightRecord>,
+}
+
+/// What the connection is used for. In the client, never in a future, so that no drop can lose it.
+enum Phase {
+    Ready(Box<Session>),
+    ChangingUser,
+    Closed(Operation),
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("target", &self.options.target()).field("runtime", &self.runtime).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    pub(crate) fn new(
+        session: Box<Session>,
+        mut io: Io,
+        options: Arc<Options>,
+        runtime: &'static dyn Runtime,
+        channel: Channel,
+        record: Option<FlightRecord>,
+    ) -> Self {
+        // The login is over: no password is left to be wiped.
+        io.pipe.wipe_sent(false);
+        Self { phase: Phase::Ready(session), io, options, runtime, channel, record }
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    /// [`Error::Connect`] names the stage in which the connect died.
+    pub async fn connect(runtime: &'static dyn Runtime, options: Arc<Options>) -> Result<Self, Error> {
+        Connecting::new(runtime, options).await
+    }
+
+    /// What the connect did, if it was recorded.
+    #[must_use]
+    pub const fn flight_record(&self) -> Option<&FlightRecord> {
+        self.record.as_ref()
+    }
+
+    /// Whether the bytes are encrypted.
+    #[must_use]
+    pub const fn is_encrypted(&self) -> bool {
+        matches!(self.channel, Channel::Tls { .. })
+    }
+
+    /// Whether this client can be used further.
+    #[must_use]
+    pub const fn is_usable(&self) -> bool {
+        matches!(self.phase, Phase::Ready(_))
+    }
+
+    /// The server's id of this connection; 0 once it is closed.
+    #[must_use]
+    pub fn connection_id(&self) -> u32 {
+        self.session().map_or(0, Session::connection_id)
+    }
+
+    /// The server's version; empty once the connection is closed.
+    #[must_use]
+    pub fn server_version(&self) -> &str {
+        self.session().map_or("", Session::server_version)
+    }
+
+    /// The capabilities agreed on.
+    #[must_use]
+    pub fn capabilities(&self) -> CapabilityFlags {
+        self.session().map_or(CapabilityFlags::empty(), Session::capabilities)
+    }
+
+    /// The server's status after the last reply.
+    #[must_use]
+    pub fn status(&self) -> StatusFlags {
+        self.session().map_or(StatusFlags::empty(), Session::status)
+    }
+
+    fn session(&self) -> Option<&Session> {
+        match &self.phase {
+            Phase::Ready(session) => Some(session),
+            _ => None,
+        }
+    }
+
+    /// Runs one statement, or several if `CLIENT_MULTI_STATEMENTS` was asked for. The results are read as the
+    /// caller asks for them.
+    ///
+    /// # Errors
+    /// [`Error::Server`] if the first statement fails.
+    pub async fn query(&mut self, sql: &str) -> Result<Results<'_>, Error> {
+        self.start(|session, cx| session.query(sql, cx)).await?;
+        Results::start(self).await
+    }
+
+    /// Runs statements whose results are of no interest.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query); also when a later statement fails.
+    pub async fn query_drop(&mut self, sql: &str) -> Result<(), Error> {
+        self.start(|session, cx| session.query(sql, cx)).await?;
+        self.finish().await
+    }
+
+    /// `COM_PING`.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub async fn ping(&mut self) -> Result<(), Error> {
+        self.start(|session, cx| session.ping(cx)).await?;
+        self.finish().await
+    }
+
+    /// `COM_INIT_DB`: another default database.
+    ///
+    /// # Errors
+    /// [`Error::Server`] if there is no such one, or no right to it.
+    pub async fn init_db(&mut self, database: &str) -> Result<(), Error> {
+        self.start(|session, cx| session.init_db(database, cx)).await?;
+        self.finish().await
+    }
+
+    /// `COM_RESET_CONNECTION`: statements, variables, temporary tables and an open transaction are gone, user and
+    /// database stay. The character set falls back to the server's own default.
+    ///
+    /// # Errors
+    /// The connection is broken, or the password has expired.
+    pub async fn reset_connection(&mut self) -> Result<(), Error> {
+        self.start(|session, cx| session.reset_connection(cx)).await?;
+        self.finish().await
+    }
+
+    /// `COM_CHANGE_USER`: logs in again, as the user in `options`; all that the session had is gone.
+    ///
+    /// # Errors
+    /// [`Error::Connect`]; the connection is closed then, as it is when this future is dropped.
+    pub async fn change_user(&mut self, options: Arc<ConnectOptions>) -> Result<(), Error> {
+        self.drain().await?;
+        let phase = std::mem::replace(&mut self.phase, Phase::ChangingUser);
+        let Phase::Ready(session) = phase else {
+            self.phase = phase;
+            return Err(self.unusable());
+        };
+        let mut machine = match ChangeUser::new(session, options, self.channel) {
+            Ok(machine) => machine,
+            Err(session) => {
+                self.phase = Phase::Ready(session);
+                return Err(Error::Unusable(Operation::TooMuchToDrain));
+            }
+        };
+        self.io.pipe.wipe_sent(true);
+        loop {
+            match poll_fn(|cx| self.io.poll_drive(&mut machine, &self.options, cx)).await {
+                Ok(Some(ChangeUserEvent::Ready(session))) => {
+                    self.io.pipe.wipe_sent(false);
+                    self.phase = Phase::Ready(session);
+                    return Ok(());
+                }
+                Ok(Some(ChangeUserEvent::Ask(ask))) => {
+                    let answer = match &self.options.responder {
+                        Some(responder) => responder.respond(&ask).await,
+                        None => Answer::Refused,
+                    };
+                    // The machine asked, so it takes an answer.
+                    let _ = machine.answer(answer);
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    self.phase = Phase::Closed(Operation::Closed);
+                    return Err(error.into());
+                }
+            }
+        }
+    }
+
+    /// `COM_QUIT`, then closes the stream.
+    ///
+    /// # Errors
+    /// The goodbye could not be sent; the connection is gone all the same.
+    pub async fn close(mut self) -> Result<(), Error> {
+        if self.is_usable() && self.drain().await.is_ok() {
+            self.start(|session, cx| session.quit(cx)).await?;
+            poll_fn(|cx| self.poll_next(cx)).await?;
+        }
+        self.io.pipe.close();
+        // The peer may be gone already, which is what was wanted.
+        let _ = poll_fn(|cx| self.io.poll_flush(cx)).await;
+        let _ = poll_fn(|cx| self.io.link.poll_close(cx)).await;
+        Ok(())
+    }
+
+    fn unusable(&self) -> Error {
+        Error::Unusable(match self.phase {
+            Phase::Ready(_) => Operation::Closed,
+            Phase::ChangingUser => Operation::ChangeUserDropped,
+            Phase::Closed(why) => why,
+        })
+    }
+
+    /// Reads what an earlier call left, then encodes a command.
+    async fn start(
+        &mut self,
+        command: impl FnOnce(&mut Session, &mut Cx<'_, Tap>) -> Result<(), Misuse>,
+    ) -> Result<(), Error> {
+        self.drain().await?;
+        let Phase::Ready(session) = &mut self.phase else { return Err(self.unusable()) };
+        command(session, &mut self.io.lend()).map_err(|misuse| {
+            // The session is idle after a drain, so what it cannot do now it never can again.
+            let _ = misuse;
+            self.phase = Phase::Closed(Operation::Closed);
+            Error::Unusable(Operation::Closed)
+        })
+    }
+
+    /// The next event of the running command; `None` when it is over.
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, Error>> {
+        let Phase::Ready(session) = &mut self.phase else { return Poll::Ready(Err(self.unusable())) };
+        match ready!(self.io.poll_drive(&mut **session, &self.options, cx)) {
+            Ok(event) => Poll::Ready(Ok(event)),
+            Err(error) => {
+                self.phase = Phase::Closed(Operation::Closed);
+                Poll::Ready(Err(error.into()))
+            }
+        }
+    }
+
+    /// Reads the running command's results to their end, and gives its error if it has one.
+    pub(crate) async fn finish(&mut self) -> Result<(), Error> {
+        let mut failed = None;
+        while let Some(event) = poll_fn(|cx| self.poll_next(cx)).await? {
+            match event {
+                Event::Err(err) => failed = Some(Error::Server(err)),
+                Event::InfileRefused(refused) => failed = Some(Error::InfileRefused(refused)),
+                _ => {}
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Reads what a dropped call left behind, within a budget.
+    async fn drain(&mut self) -> Result<(), Error> {
+        let before = self.io.pipe.bytes_in();
+        loop {
+            match &self.phase {
+                Phase::Ready(session) if session.is_idle() => return Ok(()),
+                Phase::Ready(_) => {}
+                _ => return Err(self.unusable()),
+            }
+            if self.io.pipe.bytes_in() - before > DRAIN_BUDGET as u64 {
+                self.phase = Phase::Closed(Operation::TooMuchToDrain);
+                return Err(self.unusable());
+            }
+            if poll_fn(|cx| self.poll_next(cx)).await?.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Moves bytes between a machine and a link. The only loop, for every machine.
+
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use porpoise_transport::{Alert, Pipe, TlsError, TlsState};
+use porpoise_wire::{Cx, Lost, Machine, Step, TlsInfo};
+
+use crate::{Link, Options, Tap};
+
+/// A pipe, the link under it, and the sink beside it.
+pub(crate) struct Io {
+    pub(crate) pipe: Pipe,
+    pub(crate) link: Box<dyn Link>,
+    pub(crate) tap: Tap,
+    /// Writing failed. The server may have said why before it closed, so reading goes on until that fails too.
+    broken: Option<Arc<io::Error>>,
+    /// The machine waits for bytes: a poll need not ask it again before some came.
+    blocked: bool,
+    at_least: usize,
+}
+
+impl Io {
+    pub(crate) fn new(link: Box<dyn Link>, tap: Tap, pipe: Pipe) -> Self {
+        Self { pipe, link, tap, broken: None, blocked: false, at_least: 0 }
+    }
+
+    /// What a machine is lent.
+    pub(crate) fn lend(&mut self) -> Cx<'_, Tap> {
+        let (rx, tx) = self.pipe.buffers();
+        Cx::new(rx, tx, &mut self.tap)
+    }
+
+    /// Runs a machine until it has an event, or owes nothing: `None`.
+    pub(crate) fn poll_drive<M: Machine>(
+        &mut self,
+        machine: &mut M,
+        options: &Options,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<M::Event>, M::Error>> {
+        loop {
+            if self.blocked {
+                match ready!(self.poll_exchange(cx)) {
+                    Ok(()) => self.blocked = false,
+                    Err(why) => return Poll::Ready(Err(self.lost(machine, why))),
+                }
+            }
+            let step = match machine.advance(&mut self.lend()) {
+                Ok(step) => step,
+                Err(error) => {
+                    // What the server is still owed, an alert or nothing, is not worth waiting for.
+                    return Poll::Ready(Err(error));
+                }
+            };
+            let done = match step {
+                Step::Event(event) => return Poll::Ready(Ok(Some(event))),
+                Step::NeedRead { at_least } => {
+                    self.blocked = true;
+                    self.at_least = at_least;
+                    continue;
+                }
+                Step::StartTls => ready!(self.poll_tls(options, cx)),
+                Step::Idle => {
+                    return match ready!(self.poll_flush(cx)) {
+                        Ok(()) => Poll::Ready(Ok(None)),
+                        Err(why) => Poll::Ready(Err(self.lost(machine, why))),
+                    };
+                }
+                _ => ready!(self.poll_flush(cx)).map(|()| None),
+            };
+            match done {
+                Ok(None) => {}
+                Ok(Some(info)) => machine.tls_ready(&info, &mut self.lend()),
+                Err(why) => return Poll::Ready(Err(self.lost(machine, why))),
+            }
+        }
+    }
+
+    fn lost<M: Machine>(&mut self, machine: &mut M, why: Lost) -> M::Error {
+        self.blocked = false;
+        machine.lost(why, &mut self.lend())
+    }
+
+    /// Sends what there is, as far as it goes.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
+        while self.pipe.wants_write() && self.broken.is_none() {
+            let bytes = self.pipe.transmit().map_err(tls_lost)?;
+            if bytes.is_empty() {
+                break;
+            }
+            match ready!(self.link.poll_write(cx, bytes)) {
+                Ok(0) => self.broken = Some(Arc::new(io::ErrorKind::WriteZero.into())),
+                Ok(n) => {
+                    self.pipe.transmitted(n);
+                    if let Some(recorder) = self.tap.recorder() {
+                        recorder.sent(n);
+                    }
+                }
+                Err(error) => self.broken = Some(Arc::new(error)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends all that there is.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
+        ready!(self.poll_send(cx))?;
+        Poll::Ready(self.broken.take().map_or(Ok(()), |error| Err(Lost::Write(error))))
+    }
+
+    /// Sends what it can and reads until the machine has what it asked for. Reading goes on while a write is
+    /// blocked, so that two sides that both have much to say cannot wait for each other.
+    fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
+        if let Poll::Ready(Err(why)) = self.poll_send(cx) {
+            return Poll::Ready(Err(why));
+        }
+        loop {
+            ready!(self.poll_receive(cx))?;
+            if self.pipe.buffers().0.len() >= self.at_least {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// Reads once.
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
+        let received = match ready!(self.link.poll_read(cx, self.pipe.recv_buf())) {
+            Ok(received) => received,
+            Err(error) => {
+                return Poll::Ready(Err(match self.broken.take() {
+                    Some(first) => Lost::Write(first),
+                    None => Lost::Read(Arc::new(error)),
+                }));
+            }
+        };
+        if received == 0 {
+            return Poll::Ready(Err(match (self.broken.take(), self.pipe.eof()) {
+                (Some(first), _) => Lost::Write(first),
+                (None, Err(error @ TlsError::HandshakeEof)) => tls_lost(error),
+                (None, _) => Lost::Closed,
+            }));
+        }
+        if let Some(recorder) = self.tap.recorder() {
+            recorder.received(received);
+        }
+        match self.pipe.received() {
+            Ok(()) => Poll::Ready(Ok(())),
+            Err(error) => {
+                // The alert that tells the server why goes out if it can at once.
+                let _ = self.poll_send(cx);
+                Poll::Ready(Err(tls_lost(error)))
+            }
+        }
+    }
+
+    /// Writes the request for TLS, then does the handshake. All progress is in the pipe.
+    fn poll_tls(&mut self, options: &Options, cx: &mut Context<'_>) -> Poll<Result<Option<TlsInfo>, Lost>> {
+        loop {
+            match self.pipe.tls_state() {
+                TlsState::Plain => {
+                    ready!(self.poll_flush(cx))?;
+                    let Some(tls) = options.tls_client() else { return Poll::Ready(Err(tls_lost(TlsError::NotBuilt))) };
+                    self.pipe.start_tls(tls, options.tls_name()).map_err(tls_lost)?;
+                }
+                TlsState::Handshaking => {
+                    if let Poll::Ready(Err(why)) = self.poll_send(cx) {
+                        return Poll::Ready(Err(why));
+                    }
+                    ready!(self.poll_receive(cx))?;
+                }
+                _ => {
+                    let verified = self.pipe.tls_facts().is_some_and(|facts| facts.verified);
+                    return Poll::Ready(Ok(Some(TlsInfo::new(verified))));
+                }
+            }
+        }
+    }
+}
+
+fn tls_lost(error: TlsError) -> Lost {
+    let unrecognized_name = matches!(error, TlsError::Alert(Alert::UNRECOGNIZED_NAME));
+    Lost::Tls { error: Arc::new(error), unrecognized_name }
+}

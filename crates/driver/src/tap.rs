@@ -1,0 +1,77 @@
+use std::fmt;
+
+use porpoise_trace::{Bus, ProtocolStage, StageId, TraceEvent, TraceSink};
+
+use crate::record::Recorder;
+
+/// The sink of a connection: a bus, a sink of the caller's own, the flight record. Off unless one is there; then
+/// it costs a test of one pointer.
+#[derive(Default)]
+pub struct Tap {
+    inner: Option<Box<Inner>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    bus: Bus,
+    sink: Option<Box<dyn TraceSink + Send>>,
+    recorder: Option<Recorder>,
+}
+
+impl fmt::Debug for Tap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tap").field("on", &self.on()).finish()
+    }
+}
+
+impl Tap {
+    fn inner(&mut self) -> &mut Inner {
+        self.inner.get_or_insert_default()
+    }
+
+    pub(crate) fn bus(&mut self) -> &mut Bus {
+        &mut self.inner().bus
+    }
+
+    pub(crate) fn set_sink(&mut self, sink: Box<dyn TraceSink + Send>) {
+        self.inner().sink = Some(sink);
+    }
+
+    pub(crate) fn record(&mut self) {
+        self.inner().recorder = Some(Recorder::new());
+    }
+
+    pub(crate) fn recorder(&mut self) -> Option<&mut Recorder> {
+        self.inner.as_mut().and_then(|inner| inner.recorder.as_mut())
+    }
+}
+
+impl TraceSink for Tap {
+    #[inline]
+    fn on(&self) -> bool {
+        self.inner.is_some()
+    }
+
+    fn enter(&mut self, stage: StageId) {
+        let Some(inner) = &mut self.inner else { return };
+        if let Some(recorder) = &mut inner.recorder {
+            recorder.enter(stage);
+        }
+        if let Some(sink) = inner.sink.as_mut().filter(|sink| sink.on()) {
+            sink.enter(stage);
+        }
+        if inner.bus.on() {
+            inner.bus.enter(stage);
+        }
+    }
+
+    fn event(&mut self, stage: ProtocolStage, event: &TraceEvent<'_>) {
+        let Some(inner) = &mut self.inner else { return };
+        if let Some(sink) = inner.sink.as_mut().filter(|sink| sink.on()) {
+            sink.event(stage, event);
+        }
+        if inner.bus.on() {
+            inner.bus.event(stage, event);
+        }
+    }
+}

@@ -1,0 +1,536 @@
+//! Options from a `mysql://` URL.
+
+mod error;
+mod keys;
+mod value;
+
+use std::env;
+use std::net::Ipv6Addr;
+
+use percent_encoding::percent_decode_str;
+use porpoise_auth::Secret;
+
+pub use self::error::UrlError;
+pub use self::keys::UrlKey;
+use self::value::Value;
+use crate::{ConfigError, OptionsBuilder};
+
+const SCHEME: &str = "mysql://";
+/// MySQL options whose values have a place of their own in a URL.
+const PLACED: [&str; 5] = ["user", "password", "host", "port", "database"];
+
+impl From<UrlError> for ConfigError {
+    fn from(error: UrlError) -> Self {
+        Self::Url(error)
+    }
+}
+
+impl OptionsBuilder {
+    /// Reads `mysql://user:password@host:port/database?key=value&...`, or `mysql://user@/database?socket=PATH`.
+    ///
+    /// * Every part may be left out. The user is then the operating system's, `root` for the superuser.
+    /// * Every part is percent-decoded. `+` and `#` are ordinary characters; `/`, `?` and `@` in a user name,
+    ///   password or database name, `:` in a user name, and `&` in a value must be encoded.
+    /// * An IPv6 address is put into brackets.
+    /// * Keys are the names of MySQL's long options: [`UrlKey::ALL`]. Letter case does not matter in them, and `_` is
+    ///   as good as `-`. Names of files are relative to the current folder.
+    ///
+    /// Follows "MySQL Reference Manual: Connecting to the Server Using URI-Like Strings or Key-Value Pairs", with
+    /// the keys of `mysql`'s command line.
+    ///
+    /// # Errors
+    /// [`ConfigError::Url`] says what cannot be read; it never shows a password.
+    pub fn from_url(url: &str) -> Result<Self, ConfigError> {
+        Self::default().with_url(url)
+    }
+
+    /// As [`from_url`](Self::from_url), on top of what is set already: what the URL leaves out, its user excepted,
+    /// stays.
+    ///
+    /// # Errors
+    /// [`ConfigError::Url`].
+    pub fn with_url(self, url: &str) -> Result<Self, ConfigError> {
+        Ok(Url::parse(url)?.apply(self)?)
+    }
+}
+
+/// The parts of a URL, decoded.
+struct Url<'a> {
+    user: Option<String>,
+    password: Option<Secret>,
+    host: String,
+    port: Option<u16>,
+    database: String,
+    /// Encoded: what is wrong in it depends on the key.
+    query: &'a str,
+}
+
+impl<'a> Url<'a> {
+    fn parse(url: &'a str) -> Result<Self, UrlError> {
+        let scheme = url.get(..SCHEME.len()).filter(|scheme| scheme.eq_ignore_ascii_case(SCHEME));
+        let rest = scheme.and_then(|scheme| url.get(scheme.len()..)).ok_or(UrlError::Scheme)?;
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
+        // Nothing of a database with a separator in it is shown: a password may have been cut in two here.
+        if database.contains(['/', '@']) {
+            return Err(UrlError::Ambiguous);
+        }
+        let (login, address) = match authority.rsplit_once('@') {
+            Some((login, address)) => (Some(login), address),
+            None => (None, authority),
+        };
+        let (user, password) = match login.map(|login| login.split_once(':').ok_or(login)) {
+            Some(Ok((user, password))) => (Some(user), Some(password)),
+            Some(Err(user)) => (Some(user), None),
+            None => (None, None),
+        };
+        let (host, port) = split_address(address)?;
+        let user = user.filter(|user| !user.is_empty());
+        Ok(Self {
+            user: user.map(|user| text("the user name", user)).transpose()?,
+            password: password.map(|password| decode("the password", password)).transpose()?,
+            host: text("the host", host)?,
+            port: port.map(|port| number(port).ok_or(UrlError::BadPort)).transpose()?,
+            database: text("the database name", database)?,
+            query,
+        })
+    }
+
+    fn apply(self, mut builder: OptionsBuilder) -> Result<OptionsBuilder, UrlError> {
+        builder = builder.user(&self.user.unwrap_or_else(login_name));
+        if let Some(password) = self.password {
+            builder = builder.password(password);
+        }
+        if !self.host.is_empty() {
+            builder = builder.host(&self.host);
+        }
+        if let Some(port) = self.port {
+            builder = builder.port(port);
+        }
+        if !self.database.is_empty() {
+            builder = builder.database(&self.database);
+        }
+        let remote = !self.host.is_empty() && self.host != "localhost";
+        // An @ here may be the one before a host, and what stands before it the end of a password.
+        let hidden = |error| if self.query.contains('@') { UrlError::Ambiguous } else { error };
+        apply_query(self.query, remote, builder).map_err(hidden)
+    }
+}
+
+fn apply_query(query: &str, remote: bool, mut builder: OptionsBuilder) -> Result<OptionsBuilder, UrlError> {
+    let mut seen = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').map_or((pair, None), |(name, value)| (name, Some(value)));
+        let key = find_key(&text("a key", name)?)?;
+        let name = key.name();
+        let value = value.ok_or(UrlError::NoValue { key: name })?;
+        if seen.contains(&name) && !key.is_repeatable() {
+            return Err(UrlError::Repeated { key: name });
+        }
+        seen.push(name);
+        builder = key.apply(builder, &Value::new(name, decode(name, value)?))?;
+    }
+    if remote && seen.contains(&"socket") {
+        return Err(UrlError::HostAndSocket);
+    }
+    Ok(builder)
+}
+
+fn find_key(name: &str) -> Result<&'static UrlKey, UrlError> {
+    let wanted = name.to_ascii_lowercase().replace('_', "-");
+    if let Some(key) = UrlKey::ALL.iter().find(|key| key.name() == wanted) {
+        return Ok(key);
+    }
+    if let Some(key) = PLACED.into_iter().find(|placed| *placed == wanted) {
+        return Err(UrlError::HasPlace { key });
+    }
+    let nearest = nearest(&wanted, UrlKey::ALL.iter().map(UrlKey::name));
+    Err(UrlError::UnknownKey { key: name.to_owned(), nearest })
+}
+
+/// The candidate that a slip of the hand most likely meant.
+fn nearest(word: &str, candidates: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    let limit = word.chars().count().div_ceil(3);
+    let distances = candidates.map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate));
+    distances
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// `host`, `host:port`, `[IPv6]` or `[IPv6]:port`; any part may be empty.
+fn split_address(address: &str) -> Result<(&str, Option<&str>), UrlError> {
+    let (host, port) = match address.strip_prefix('[') {
+        Some(rest) => {
+            let (host, after) = rest.split_once(']').ok_or(UrlError::BadHost)?;
+            let bare = host.split('%').next().unwrap_or(host);
+            bare.parse::<Ipv6Addr>().map_err(|_| UrlError::BadHost)?;
+            let port = match after.strip_prefix(':') {
+                None if !after.is_empty() => return Err(UrlError::BadHost),
+                port => port,
+            };
+            (host, port)
+        }
+        None => match address.split_once(':') {
+            Some((_, port)) if port.contains(':') => return Err(UrlError::BadHost),
+            Some((host, port)) => (host, Some(port)),
+            None => (address, None),
+        },
+    };
+    Ok((host, port.filter(|port| !port.is_empty())))
+}
+
+fn number(port: &str) -> Option<u16> {
+    let digits = port.bytes().all(|byte| byte.is_ascii_digit());
+    port.parse().ok().filter(|port| digits && *port != 0)
+}
+
+/// Decodes in one allocation, so that a password leaves no copy behind.
+fn decode(part: &'static str, encoded: &str) -> Result<Secret, UrlError> {
+    let mut escapes = encoded.split('%').skip(1).map(str::as_bytes);
+    if !escapes.all(|after| matches!(after, [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit())) {
+        return Err(UrlError::BadEncoding { part });
+    }
+    let mut bytes = Vec::with_capacity(encoded.len());
+    bytes.extend(percent_decode_str(encoded));
+    Ok(Secret::from(bytes))
+}
+
+fn text(part: &'static str, encoded: &str) -> Result<String, UrlError> {
+    let decoded = decode(part, encoded)?;
+    str::from_utf8(decoded.expose()).map(str::to_owned).map_err(|_| UrlError::NotUtf8 { part })
+}
+
+/// The user that MySQL's clients take when none is given.
+fn login_name() -> String {
+    if rustix::process::geteuid().is_root() {
+        return "root".to_owned();
+    }
+    let names = ["USER", "LOGNAME", "LOGIN"].into_iter().filter_map(|name| env::var(name).ok());
+    names.into_iter().find(|name| !name.is_empty()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    use porpoise_classic_connect::ConnectStage;
+    use porpoise_transport::{CaSource, SslMode, TlsOptions, TlsVersion};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Options, Target};
+
+    fn options(url: &str) -> Options {
+        Options::from_url(url).unwrap_or_else(|error| panic!("{url}: {error}"))
+    }
+
+    fn tls(url: &str) -> TlsOptions {
+        let mut seen = None;
+        let _ = OptionsBuilder::from_url(url).unwrap().tls(|tls| seen = Some(tls.clone()));
+        seen.unwrap()
+    }
+
+    fn fault(url: &str) -> String {
+        OptionsBuilder::from_url(url).unwrap_err().to_string()
+    }
+
+    fn tcp(host: &str, port: u16) -> Target {
+        Target::Tcp { host: host.to_owned(), port }
+    }
+
+    #[test]
+    fn parts() {
+        let url = "mysql://j%40ne:p%3aw@db.example:3307/my%2Fdb?connect-timeout=3";
+        let all = options(url);
+        assert_eq!(all.target(), &tcp("db.example", 3307));
+        assert_eq!((all.connect().user(), all.connect().database()), ("j@ne", "my/db"));
+        assert_eq!(all.connect_timeout, Some(Duration::from_secs(3)));
+        assert_eq!(Url::parse(url).unwrap().password.unwrap().expose(), b"p:w");
+
+        let none = options("mysql://");
+        assert_eq!(none.target(), &tcp("localhost", 3306));
+        assert_eq!((none.connect().user(), none.connect().database()), (&*login_name(), ""));
+        assert!(Url::parse("mysql://u@h").unwrap().password.is_none());
+        assert!(Url::parse("mysql://u:@h").unwrap().password.unwrap().is_empty());
+        assert_eq!(options("MySQL://u@h:/?").target(), &tcp("h", 3306));
+        // What needs no encoding: # + : and @ in a password.
+        assert_eq!(Url::parse("mysql://u:a#b+c:d@e@h").unwrap().password.unwrap().expose(), b"a#b+c:d@e");
+    }
+
+    #[test]
+    fn a_password_need_not_be_text() {
+        assert_eq!(Url::parse("mysql://u:%ff%00@h").unwrap().password.unwrap().expose(), [0xff, 0]);
+        assert_eq!(fault("mysql://%ff@h"), "the user name is not UTF-8 once it is percent-decoded");
+    }
+
+    #[test]
+    fn addresses() {
+        assert_eq!(options("mysql://u@[::1]/").target(), &tcp("::1", 3306));
+        assert_eq!(options("mysql://u@[fe80::1%25lo]:33").target(), &tcp("fe80::1%lo", 33));
+        for bad in
+            ["mysql://::1/", "mysql://[::1", "mysql://[::1]x", "mysql://[localhost]/", "mysql://[1.2.3.4]"]
+        {
+            assert!(fault(bad).starts_with("the host cannot be read"), "{bad}");
+        }
+        for bad in ["mysql://h:0", "mysql://h:65536", "mysql://h:+1", "mysql://h:mysql", "mysql://[::1]:-1"] {
+            assert!(fault(bad).starts_with("the port must be"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn unix_sockets() {
+        let path = Target::Unix("/run/my sql.sock".into());
+        assert_eq!(options("mysql://u@/db?socket=/run/my%20sql.sock").target(), &path);
+        assert_eq!(options("mysql://u@localhost?socket=%2Frun%2Fmy%20sql.sock").target(), &path);
+        assert_eq!(
+            fault("mysql://h?socket=/s"),
+            "socket: with a Unix socket the host is left out, mysql://user@/"
+        );
+    }
+
+    /// Every key with a value that it takes.
+    const EXAMPLES: &[(&str, &str)] = &[
+        ("socket", "/s"),
+        ("connect-timeout", "10s"),
+        ("stage-timeout", "READ_GREETING:500ms,ESTABLISH_SSL:2"),
+        ("tcp-nodelay", "false"),
+        ("tcp-keepalive", "10m"),
+        ("bind-address", "127.0.0.1,::1"),
+        ("ssl-mode", "verify_ca"),
+        ("ssl-ca", "ca.pem"),
+        ("ssl-capath", "cas"),
+        ("ssl-cert", "cert.pem"),
+        ("ssl-key", "key.pem"),
+        ("ssl-crl", "crl.pem"),
+        ("ssl-crlpath", "crls"),
+        ("ssl-cipher", "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256"),
+        ("tls-version", "TLSv1.2,TLSv1.3"),
+        ("tls-ciphersuites", "TLS_AES_256_GCM_SHA384"),
+        ("tls-sni-servername", "db.example"),
+        ("password1", "one"),
+        ("password2", "two"),
+        ("password3", "three"),
+        ("default-auth", "caching_sha2_password"),
+        ("enable-cleartext-plugin", "TRUE"),
+        ("get-server-public-key", "1"),
+        ("server-public-key-path", ""),
+        ("max-auth-switches", "2"),
+        ("default-character-set", "latin1"),
+        ("init-command", "SET%20@a=1"),
+        ("connection-attributes", "[a=b,c,d=e=f]"),
+        ("multi-statements", "true"),
+        ("found-rows", "true"),
+        ("interactive", "true"),
+        ("ignore-space", "true"),
+        ("connect-expired-password", "true"),
+        ("optional-resultset-metadata", "true"),
+        ("max-allowed-packet", "16M"),
+        ("local-infile", "false"),
+        ("compression-algorithms", "uncompressed"),
+        ("zstd-compression-level", "22"),
+    ];
+
+    #[test]
+    fn every_key_takes_its_example() {
+        let names: Vec<_> = EXAMPLES.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, UrlKey::ALL.iter().map(UrlKey::name).collect::<Vec<_>>());
+        for (name, value) in EXAMPLES.iter().filter(|(name, _)| *name != "server-public-key-path") {
+            for url in
+                [format!("mysql://?{name}={value}"), format!("mysql://?{}={value}", name.replace('-', "_"))]
+            {
+                OptionsBuilder::from_url(&url).unwrap_or_else(|error| panic!("{url}: {error}"));
+            }
+            assert_eq!(fault(&format!("mysql://?{name}")), format!("{name} has no value: write {name}=..."));
+            let twice = OptionsBuilder::from_url(&format!("mysql://?{name}={value}&{name}={value}"));
+            let repeatable = UrlKey::ALL.iter().any(|key| key.name() == *name && key.is_repeatable());
+            assert_eq!(twice.is_ok(), repeatable, "{name}");
+        }
+    }
+
+    #[test]
+    fn keys_of_the_socket_and_of_time() {
+        let url = "mysql://?tcp-nodelay=0&tcp-keepalive=false&bind-address=::1&bind-address=127.0.0.1&connect-timeout=0";
+        let set = options(url);
+        assert_eq!((set.socket.nodelay, set.socket.keepalive, set.socket.bind.len()), (false, None, 2));
+        assert_eq!(set.connect_timeout, None);
+        let set = options(
+            "mysql://?stage-timeout=read_greeting:500ms,ESTABLISH_SSL:2&stage-timeout=NET_WAIT_CONNECT:1m",
+        );
+        let limits = [
+            (ConnectStage::ReadGreeting, Duration::from_millis(500)),
+            (ConnectStage::EstablishSsl, Duration::from_secs(2)),
+            (ConnectStage::NetWaitConnect, Duration::from_secs(60)),
+        ];
+        assert_eq!(set.stage_timeouts, limits);
+        assert_eq!(options("mysql://?tcp-keepalive=90s").socket.keepalive, Some(Duration::from_secs(90)));
+    }
+
+    #[test]
+    fn keys_of_tls() {
+        let set = tls(
+            "mysql://?ssl-mode=VERIFY_IDENTITY&ssl-ca=system&ssl-capath=d&tls-version=TLSv1.3&ssl-cipher=a:b&ssl-key=k",
+        );
+        assert_eq!(set.mode, SslMode::VerifyIdentity);
+        assert_eq!(set.ca, [CaSource::System, CaSource::Dir("d".into())]);
+        assert_eq!(set.versions, [TlsVersion::Tls13]);
+        assert_eq!(set.ciphers.unwrap(), ["a", "b"]);
+        assert_eq!(set.key, Some(std::path::PathBuf::from("k").into()));
+        assert_eq!(tls("mysql://?ssl-ca=./system").ca, [CaSource::File("./system".into())]);
+    }
+
+    #[test]
+    fn keys_of_the_protocol() {
+        let shown =
+            format!("{:?}", options("mysql://?found_rows=true&default-character-set=latin1").connect());
+        assert!(shown.contains("CLIENT_FOUND_ROWS") && shown.contains("latin1"), "{shown}");
+        let shown = format!("{:?}", options("mysql://?found-rows=false").connect());
+        assert!(!shown.contains("CLIENT_FOUND_ROWS"), "{shown}");
+        let packet = |url| options(url).connect().limits().max_packet;
+        assert_eq!(packet("mysql://?max-allowed-packet=16M"), 16 << 20);
+        assert_eq!(packet("mysql://?max-allowed-packet=0"), packet("mysql://"));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        for (url, expected) in [
+            ("postgres://u@h", "the URL does not start with mysql://"),
+            ("mysql://?ssl-mode=ON", "ssl-mode=\"ON\": expected one of DISABLED, PREFERRED"),
+            (
+                "mysql://?connect-timeout=5h",
+                "connect-timeout=\"5h\": expected a time such as 10, 1500ms, 10s or 2m",
+            ),
+            (
+                "mysql://?stage-timeout=READ_GRETING:1",
+                "stage-timeout=\"READ_GRETING:1\": expected a connect stage, perhaps READ_GREETING",
+            ),
+            (
+                "mysql://?stage-timeout=COMPLETE:1",
+                "stage-timeout=\"COMPLETE:1\": expected a connect stage, such as READ_GREETING",
+            ),
+            (
+                "mysql://?stage-timeout=READ_GREETING:0",
+                "stage-timeout=\"READ_GREETING:0\": expected a time above 0",
+            ),
+            ("mysql://?found-rows=maybe", "found-rows=\"maybe\": expected true or false"),
+            (
+                "mysql://?max-allowed-packet=5G",
+                "max-allowed-packet=\"5G\": expected a number of bytes below 4G",
+            ),
+            (
+                "mysql://?zstd-compression-level=23",
+                "zstd-compression-level=\"23\": expected a number from 1 to 22",
+            ),
+            (
+                "mysql://?compression-algorithms=zlib",
+                "compression-algorithms=\"zlib\": this build speaks no compression",
+            ),
+            ("mysql://?local-infile=true", "local-infile=\"true\": this build sends no local files"),
+            (
+                "mysql://?connection-attributes=[a=b",
+                "connection-attributes=\"[a=b\": expected [name=value,...]",
+            ),
+            (
+                "mysql://?connection-attributes=_os=x",
+                "connection-attributes=\"_os=x\": expected a name before =",
+            ),
+            ("mysql://?server-public-key-path=no/such.pem", "server-public-key-path: no/such.pem: "),
+            (
+                "mysql://?server-public-key-path=Cargo.toml",
+                "server-public-key-path: Cargo.toml: the server's RSA key is not usable",
+            ),
+            ("mysql://?tls-version=TLSv1.1", "tls-version=\"TLSv1.1\": expected one of TLSv1.2, TLSv1.3"),
+            ("mysql://?init-command=%zz", "init-command: a % must be followed by two hexadecimal digits"),
+        ] {
+            assert!(fault(url).starts_with(expected), "{url}: {}", fault(url));
+        }
+    }
+
+    #[test]
+    fn the_nearest_key_is_suggested() {
+        for (key, near) in [
+            ("sslmode", "ssl-mode"),
+            ("ssl-mod", "ssl-mode"),
+            ("ssl_cipers", "ssl-cipher"),
+            ("connectTimeout", "connect-timeout"),
+            ("pasword1", "password1"),
+            ("init-comand", "init-command"),
+        ] {
+            assert_eq!(
+                fault(&format!("mysql://?{key}=x")),
+                format!("unknown key {key:?}: did you mean {near}?")
+            );
+        }
+        let all = fault("mysql://?charset=utf8");
+        assert!(UrlKey::ALL.iter().all(|key| all.contains(key.name())), "{all}");
+        assert!(
+            fault("mysql://?password=x")
+                .starts_with("password is no key, it has its own place: mysql://user:")
+        );
+    }
+
+    #[test]
+    fn no_error_shows_a_password() {
+        for url in [
+            "mysql:/u:hunter2@h",
+            "mysql://u:hunter2%@h",
+            "mysql://u:hunter2",
+            "mysql://u:hunter2:x@h:y",
+            "mysql://u:hunter2/x@h/db",
+            "mysql://u:x/hunter2@h",
+            "mysql://u:1/hunter2@h/db",
+            "mysql://u:1?hunter2@h/db",
+            "mysql://u:a@b?c&hunter2=@h/db",
+            "mysql://u:a@b?ssl-mode=hunter2@h",
+            "mysql://u@h?password1=hunter2%",
+            "mysql://u@h?pasword=hunter2",
+            "mysql://u@h?password=hunter2",
+            "mysql://u@h?password1=hunter2&password1=hunter2",
+        ] {
+            let error = OptionsBuilder::from_url(url).unwrap_err();
+            let shown = format!("{error} {error:?}");
+            assert!(!shown.contains("hunter2"), "{url}: {shown}");
+        }
+        let built = options("mysql://u:hunter2@h?password2=hunter2");
+        assert!(!format!("{built:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn what_the_url_leaves_out_stays() {
+        let base = || OptionsBuilder::default().port(33).ssl_mode(SslMode::Required).database("d");
+        let kept = base().with_url("mysql://u@h").unwrap().build().unwrap();
+        assert_eq!((kept.target(), kept.connect().database()), (&tcp("h", 33), "d"));
+        let changed = base().with_url("mysql://u@h:34/e").unwrap().build().unwrap();
+        assert_eq!((changed.target(), changed.connect().database()), (&tcp("h", 34), "e"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in ".*") {
+            let _ = OptionsBuilder::from_url(&text);
+            let _ = OptionsBuilder::from_url(&format!("mysql://{text}"));
+        }
+
+        #[test]
+        fn no_query_panics(
+            key in 0..UrlKey::ALL.len(),
+            value in "(\\PC|%[0-9a-f]{2}|[\\[\\]:,=0-9msKMG.])*",
+        ) {
+            let name = UrlKey::ALL[key].name();
+            // The one key that opens a file.
+            prop_assume!(name != "server-public-key-path");
+            let _ = OptionsBuilder::from_url(&format!("mysql://u@/?{name}={value}"));
+        }
+
+        #[test]
+        fn encoded_parts_come_back(user in "\\PC+", password in ".*", database in ".*") {
+            let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+            let url = format!("mysql://{}:{}@h/{}", encode(&user), encode(&password), encode(&database));
+            let url = Url::parse(&url).unwrap();
+            prop_assert_eq!(url.user.as_deref(), Some(&*user));
+            prop_assert_eq!(url.password.unwrap().expose(), password.as_bytes());
+            prop_assert_eq!(url.database, database);
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The keys of a URL: name, value, meaning and effect, each in this one table.
+
+use std::fs;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use porpoise_auth::ServerPublicKey;
+use porpoise_classic::CapabilityFlags;
+use porpoise_classic_connect::{Charset, ConnectOptionsBuilder};
+use porpoise_transport::{CaSource, PemSource, TlsOptions, TlsVersion};
+
+use super::UrlError;
+use super::value::{Switch, Value};
+use crate::OptionsBuilder;
+
+type Builder = OptionsBuilder;
+type Set = fn(Builder, &Value) -> Result<Builder, UrlError>;
+
+/// How often a key may be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Times {
+    Once,
+    Many,
+}
+
+/// A key that may stand in a URL's query. The names are those of MySQL's long options.
+#[derive(Clone, Copy, Debug)]
+pub struct UrlKey {
+    name: &'static str,
+    value: &'static str,
+    doc: &'static str,
+    times: Times,
+    set: Set,
+}
+
+impl UrlKey {
+    /// The key.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What its value looks like.
+    #[must_use]
+    pub const fn value(&self) -> &'static str {
+        self.value
+    }
+
+    /// What it does, in a sentence.
+    #[must_use]
+    pub const fn doc(&self) -> &'static str {
+        self.doc
+    }
+
+    /// Whether it may be given several times.
+    #[must_use]
+    pub fn is_repeatable(&self) -> bool {
+        self.times == Times::Many
+    }
+
+    pub(super) fn apply(&self, builder: Builder, value: &Value) -> Result<Builder, UrlError> {
+        (self.set)(builder, value)
+    }
+}
+
+macro_rules! keys {
+    ($($name:literal $value:literal $times:ident $doc:literal => $set:expr;)*) => {
+        impl UrlKey {
+            /// All keys.
+            ///
+            /// | key | value | |
+            /// |---|---|---|
+            $(#[doc = concat!("| `", $name, "` | `", $value, "` | ", $doc, " |")])*
+            pub const ALL: &'static [Self] = &[
+                $(Self { name: $name, value: $value, doc: $doc, times: Times::$times, set: $set },)*
+            ];
+        }
+    };
+}
+
+keys! {
+    "socket" "PATH" Once "Connects to this Unix socket; the URL then has no host." =>
+        |b, v| Ok(b.unix_socket(v.path()?));
+    "connect-timeout" "TIME" Once "How long the whole connect may take; 0 is no limit, the default." =>
+        |b, v| Ok(b.connect_timeout(v.duration()?));
+    "stage-timeout" "STAGE:TIME,..." Many "How long single stages may take: READ_GREETING:500ms." =>
+        |b, v| Ok(v.stage_timeouts()?.into_iter().fold(b, |b, (stage, time)| b.stage_timeout(stage, time)));
+    "tcp-nodelay" "BOOL" Once "Small packets leave at once (TCP_NODELAY); on by default." =>
+        |b, v| Ok(b.tcp_nodelay(v.boolean()?));
+    "tcp-keepalive" "BOOL or TIME" Once "Probes a connection after this much silence; on by default, after two hours." =>
+        tcp_keepalive;
+    "bind-address" "ADDRESS,..." Many "Connects from this local address." => bind_address;
+
+    "ssl-mode" "MODE" Once "DISABLED, PREFERRED (the default), REQUIRED, VERIFY_CA or VERIFY_IDENTITY." =>
+        |b, v| Ok(b.ssl_mode(v.named()?));
+    "ssl-ca" "PATH" Once "Trusted CA certificates (PEM); `system` is the operating system's store." => ssl_ca;
+    "ssl-capath" "PATH" Once "A folder of trusted CA certificates." =>
+        |b, v| tls(b, v.path()?, |tls, path| tls.ca.push(CaSource::Dir(path)));
+    "ssl-cert" "PATH" Once "The client's certificate (PEM)." =>
+        |b, v| tls(b, v.path()?, |tls, path| tls.cert = Some(path.into()));
+    "ssl-key" "PATH" Once "The client's private key (PEM)." =>
+        |b, v| tls(b, v.path()?, |tls, path| tls.key = Some(path.into()));
+    "ssl-crl" "PATH" Once "Certificate revocation lists (PEM)." =>
+        |b, v| tls(b, v.path()?, |tls, path| tls.crl.push(PemSource::File(path)));
+    "ssl-crlpath" "PATH" Once "A folder of certificate revocation lists." =>
+        |b, v| tls(b, v.path()?, |tls, path| tls.crlpath = Some(path));
+    "ssl-cipher" "NAME:..." Once "The cipher suites to offer for TLS 1.2." =>
+        |b, v| tls(b, names(v)?, |tls, names| tls.ciphers = Some(names));
+    "tls-version" "VERSION,..." Once "The versions of TLS to offer: TLSv1.2, TLSv1.3." => tls_version;
+    "tls-ciphersuites" "NAME:..." Once "The cipher suites to offer for TLS 1.3." =>
+        |b, v| tls(b, names(v)?, |tls, names| tls.ciphersuites = Some(names));
+    "tls-sni-servername" "NAME" Once "The name told to the server in clear (SNI); none by default." =>
+        |b, v| tls(b, v.text()?.to_owned(), |tls, name| tls.sni = Some(name));
+
+    "password1" "SECRET" Once "The password of the first factor, the same as the one before the host." =>
+        |b, v| Ok(b.connect(|c| c.factor_password(1, v.secret())));
+    "password2" "SECRET" Once "The password of the second factor." =>
+        |b, v| Ok(b.connect(|c| c.factor_password(2, v.secret())));
+    "password3" "SECRET" Once "The password of the third factor." =>
+        |b, v| Ok(b.connect(|c| c.factor_password(3, v.secret())));
+    "default-auth" "PLUGIN" Once "The authentication plugin to start with." =>
+        |b, v| connect(b, v.text()?, |c, plugin| c.default_auth(plugin));
+    "enable-cleartext-plugin" "BOOL" Once "Allows mysql_clear_password, which sends the password itself." =>
+        |b, v| connect(b, v.boolean()?, |c, on| c.enable_cleartext_plugin(on));
+    "get-server-public-key" "BOOL" Once "Lets the server send its RSA key; a man in the middle can send his own." =>
+        |b, v| connect(b, v.boolean()?, |c, on| c.get_server_public_key(on));
+    "server-public-key-path" "PATH" Once "The server's RSA key (its public_key.pem), known beforehand." =>
+        server_public_key_path;
+    "max-auth-switches" "NUMBER" Once "How often the server may switch the authentication plugin; 1 by default." =>
+        |b, v| connect(b, v.number(0..=255)?, |c, n| c.max_auth_switches(n));
+
+    "default-character-set" "NAME" Once "The character set, or a collation; utf8mb4 by default." =>
+        |b, v| connect(b, v.text()?, |c, name| c.charset(Charset::Name(name.into())));
+    "init-command" "SQL" Many "A statement to run before the connect is complete." =>
+        |b, v| connect(b, v.text()?, |c, sql| c.init_command(sql));
+    "connection-attributes" "[NAME=VALUE,...]" Many
+        "Attributes for performance_schema.session_connect_attrs; `false` sends none, not even the usual ones." =>
+        connection_attributes;
+    "multi-statements" "BOOL" Once "Allows several statements in one query." =>
+        |b, v| capability(b, v, CapabilityFlags::CLIENT_MULTI_STATEMENTS);
+    "found-rows" "BOOL" Once "UPDATE counts the rows it matched, not those it changed." =>
+        |b, v| capability(b, v, CapabilityFlags::CLIENT_FOUND_ROWS);
+    "interactive" "BOOL" Once "The server closes the idle session after interactive_timeout, not wait_timeout." =>
+        |b, v| capability(b, v, CapabilityFlags::CLIENT_INTERACTIVE);
+    "ignore-space" "BOOL" Once "Allows spaces between a function's name and its parenthesis." =>
+        |b, v| capability(b, v, CapabilityFlags::CLIENT_IGNORE_SPACE);
+    "connect-expired-password" "BOOL" Once "Logs in with an expired password too, to set a new one." =>
+        |b, v| capability(b, v, CapabilityFlags::CLIENT_CAN_HANDLE_EXPIRED_PASSWORDS);
+    "optional-resultset-metadata" "BOOL" Once "Lets the session switch result metadata off." =>
+        |b, v| capability(b, v, CapabilityFlags::CLIENT_OPTIONAL_RESULTSET_METADATA);
+    "max-allowed-packet" "SIZE" Once "The largest packet, in bytes or as 64M; 0 is the default." => max_allowed_packet;
+    "local-infile" "BOOL" Once "Whether the server may ask for local files: only `false` is to be had." =>
+        local_infile;
+    "compression-algorithms" "NAME,..." Once "Only `uncompressed` is to be had." => compression_algorithms;
+    "zstd-compression-level" "NUMBER" Once "1 to 22; used with the compression zstd only." =>
+        |b, v| v.number(1..=22).map(|_: u8| b);
+}
+
+fn tls<V>(builder: Builder, value: V, change: impl FnOnce(&mut TlsOptions, V)) -> Result<Builder, UrlError> {
+    Ok(builder.tls(|tls| change(tls, value)))
+}
+
+fn connect<V>(
+    builder: Builder,
+    value: V,
+    change: impl FnOnce(ConnectOptionsBuilder, V) -> ConnectOptionsBuilder,
+) -> Result<Builder, UrlError> {
+    Ok(builder.connect(|connect| change(connect, value)))
+}
+
+fn capability(builder: Builder, value: &Value, flag: CapabilityFlags) -> Result<Builder, UrlError> {
+    connect(
+        builder,
+        value.boolean()?,
+        |connect, on| if on { connect.with(flag) } else { connect.without(flag) },
+    )
+}
+
+fn names(value: &Value) -> Result<Vec<String>, UrlError> {
+    Ok(value.list(':')?.map(str::to_owned).collect())
+}
+
+fn tcp_keepalive(builder: Builder, value: &Value) -> Result<Builder, UrlError> {
+    Ok(match value.switch_or_duration()? {
+        Switch::Default => builder,
+        Switch::Off => builder.tcp_keepalive(None),
+        Switch::Time(idle) => builder.tcp_keepalive(Some(idle.max(Duration::from_secs(1)))),
+    })
+}
+
+fn bind_address(builder: Builder, value: &Value) -> Result<Builder, UrlError> {
+    let addresses =
+        value.parse_list(',', |item| item.parse::<IpAddr>().map_err(|_| "an IP address".to_owned()))?;
+    Ok(addresses.into_iter().fold(builder, Builder::bind_address))
+}
+
+fn ssl_ca(builder: Builder, value: &Value) -> Result<Builder, UrlError> {
+    let path = value.path()?;
+    let source = if path.as_os_str() == "system" { CaSource::System } else { CaSource::File(path) };
+    tls(builder, source, |tls, source| tls.ca.push(source))
+}
+
+fn tls_version(builder: Builder, value: &Value) -> Result<Builder, UrlError> {
+    let versions = value.parse_list(',', |item| {
+        item.parse::<TlsVersion>().map_err(|unknown| format!("one of {}", unknown.expected()))
+    })?;
+    tls(builder, versions, |tls, versions| tls.versions = versions)
+}
+
+fn server_public_key_path(builder: Builder, value: &Value) -> Result<Builder, UrlError> {
+    let path = value.path()?;
+    let key = match fs::read(&path) {
+        Ok(pem) => ServerPublicKey::from_pem(&pem).map_err(|error| Arc::new(error) as _),
+        Err(error) => Err(Arc::new(error) as _),
+    };
+    let key = key.map_err(|error| UrlError::File { key: value.key(), path, error })?;
+    connect(builder, key, ConnectOptionsBuilder::server_public_key)
+}
+
+fn connection_attributes(builder: Builder, value: &Value) -> Result<Builder, UrlError> {
+    match value.text()? {
+        "false" => Ok(builder.connect(ConnectOptionsBuilder::clear_attributes)),
+        "true" => Ok(builder),
+        _ => connect(builder, value.attributes()?, |connect, attributes| {
+            attributes.into_iter().fold(connect, |connect, (name, value)| connect.attribute(name, value))
+        }),
+    }
+}
+
+fn max_allowed_packet(builder: Builder, value: &Value) -> Result<Builder, UrlError> {
+    Ok(match value.size()? {
+        0 => builder,
+        bytes => builder.connect(|connect| connect.max_allowed_packet(bytes)),
+    })
+}
+
+fn local_infile(builder: Builder, value: &Value) -> Result<Builder, UrlError> {
+    if value.boolean()? {
+        return Err(value.unsupported("this build sends no local files to a server"));
+    }
+    Ok(builder)
+}
+
+fn compression_algorithms(builder: Builder, value: &Value) -> Result<Builder, UrlError> {
+    let known = ["uncompressed", "zlib", "zstd"];
+    let algorithms = value.parse_list(',', |item| {
+        let found = known.into_iter().find(|known| known.eq_ignore_ascii_case(item));
+        found.ok_or_else(|| format!("one of {}", known.join(", ")))
+    })?;
+    if algorithms.iter().any(|algorithm| *algorithm != "uncompressed") {
+        return Err(
+            value.unsupported("this build speaks no compression, only `uncompressed` can be asked for")
+        );
+    }
+    Ok(builder)
+}
