@@ -103,3 +103,77 @@ impl Mechanism for ClientEd25519 {
         self.path
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{CHALLENGE, Client};
+
+    /// `00 01 .. 1f`
+    const NONCE: [u8; 32] = [
+        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27,
+        28, 29, 30, 31,
+    ];
+
+    fn client(password: &str) -> Client {
+        Client::new(ClientEd25519::new(), password)
+    }
+
+    #[cfg(not(feature = "ed25519"))]
+    #[test]
+    fn left_out_it_says_so() {
+        let step = client("foo").step(Input::Start { challenge: Some(&NONCE) });
+        assert_eq!(step, "error 2059: left out of this build: feature `ed25519` is off");
+    }
+
+    // Computed with the formulas of RFC 8032 in Python. The one for "secret" has the public key
+    // ZIgUREUg5PVgQ6LskhXmO+eZLS0nC8be6HPjYWR4YJY=, which is also in MariaDB's documentation.
+    #[cfg(feature = "ed25519")]
+    const VECTORS: [(&str, &str); 3] = [
+        (
+            "foo",
+            "94220a23f706462284a3e9d9ca382751b8e47ef199b0cfc2b0af5da1e138ebb1\
+             7c64fad3d1a70b07f12b1d810ed7472de63bc3bcb19fd45000bf3436d5c41101",
+        ),
+        (
+            "secret",
+            "546c3e9311d19ee389d1ae5d945821bfe459423910136f16b3bd2ae89fd7d63b\
+             449e689f4be812891a85b8f999076446d92adb83d0707215aaa60b5a23220907",
+        ),
+        (
+            "",
+            "1e7e2c09c0c0e5f755a202872d95c85c4b14d23a888e9c40a0e9323e1ed28dd4\
+             aee4a8197c2d2ca26942bf6496d61c60c63661959ab57706eb0bfda05749ad0f",
+        ),
+    ];
+
+    #[cfg(feature = "ed25519")]
+    #[test]
+    fn known_signatures() {
+        for (password, signature) in VECTORS {
+            let mut client = client(password);
+            let step = client.step(Input::Start { challenge: Some(&NONCE) });
+            assert_eq!(step, format!("send {signature}, last"), "{password}");
+            assert_eq!(client.path(), AuthPath::Signature);
+        }
+    }
+
+    #[cfg(feature = "ed25519")]
+    #[test]
+    fn without_a_challenge_it_waits_for_one() {
+        let mut client = client("foo");
+        assert_eq!(client.step(Input::Start { challenge: None }), "wait");
+        assert_eq!(client.packet(&NONCE), format!("send {}, last", VECTORS[0].1));
+    }
+
+    #[test]
+    fn a_nonce_of_another_length_is_refused() {
+        for challenge in [&CHALLENGE[..], &[], &[0; 33]] {
+            let step = client("foo").step(Input::Start { challenge: Some(challenge) });
+            let len = challenge.len();
+            let expected =
+                format!("error 2012: the server's nonce has {len} bytes, or no terminator, 32 are expected");
+            assert_eq!(step, expected);
+        }
+    }
+}

@@ -199,3 +199,56 @@ impl fmt::Display for KeyFault {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Own;
+
+    impl fmt::Display for Own {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the token has expired")
+        }
+    }
+
+    impl Error for Own {}
+
+    #[test]
+    fn an_error_of_ones_own_speaks_for_itself() {
+        let error = AuthError::custom(Own);
+        assert_eq!((error.to_string(), error.client_error()), ("the token has expired".into(), 2000));
+        assert!(matches!(error, AuthError::Custom(own) if own.is::<Own>()));
+        assert_eq!(AuthError::custom("no device").to_string(), "no device");
+    }
+
+    #[test]
+    fn numbers_of_the_reference() {
+        for (error, number) in [
+            (AuthError::UnknownPlugin, 2059),
+            (AuthError::OldPassword, 2059),
+            (AuthError::NotEnabled, 2059),
+            (AuthError::RequiresSecureConnection, 2061),
+            (AuthError::ChannelNotAcceptable { channel: Channel::Plain }, 2061),
+            (AuthError::BadChallenge { len: 8, expected: 20 }, 2012),
+            (AuthError::TooLong, 2027),
+            (AuthError::Unexpected { expected: "x", len: 0 }, 2000),
+        ] {
+            assert_eq!(error.client_error(), number, "{error}");
+        }
+    }
+
+    #[test]
+    fn advice_is_a_sentence() {
+        for error in [
+            AuthError::NotEnabled,
+            AuthError::RequiresSecureConnection,
+            AuthError::BadPublicKey(KeyFault::NotRsa),
+            AuthError::PasswordTooLong { limit: 213 },
+        ] {
+            let advice = error.advice().unwrap();
+            assert!(advice.ends_with('.') && !advice.contains("  "), "{advice}");
+        }
+    }
+}

@@ -78,3 +78,44 @@ impl Mechanism for MysqlNativePassword {
         self.path
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{CHALLENGE, Client};
+
+    fn client(password: &str) -> Client {
+        Client::new(MysqlNativePassword::new(), password)
+    }
+
+    #[test]
+    fn scramble_is_all_it_sends() {
+        let mut client = client("pw-sha2");
+        assert_eq!(client.path(), AuthPath::Unknown);
+        // SHA1(pw) XOR SHA1(nonce || SHA1(SHA1(pw)))
+        assert_eq!(client.start(), "send 8d7cdd833a35a16cf75aac74aad35d543aa78801, last");
+        assert_eq!(client.path(), AuthPath::Scramble);
+    }
+
+    #[test]
+    fn an_empty_password_is_an_empty_packet() {
+        let mut client = client("");
+        assert_eq!(client.start(), "send , last");
+        assert_eq!(client.path(), AuthPath::Empty);
+    }
+
+    #[test]
+    fn without_a_challenge_it_waits_for_one() {
+        let mut client = client("pw-sha2");
+        assert_eq!(client.step(Input::Start { challenge: None }), "wait");
+        assert_eq!(client.packet(&CHALLENGE), "send 8d7cdd833a35a16cf75aac74aad35d543aa78801, last");
+    }
+
+    #[test]
+    fn a_nonce_of_another_length_is_refused() {
+        let mut client = client("pw-sha2");
+        let step = client.step(Input::Start { challenge: Some(b"12345678\0") });
+        assert_eq!(step, "error 2012: the server's nonce has 9 bytes, or no terminator, 20 are expected");
+        assert_eq!(client.start(), "error 2000: the mechanism was called out of turn");
+    }
+}

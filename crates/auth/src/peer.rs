@@ -15,6 +15,7 @@ use crate::{AuthError, AuthPath, AuthStep, Exchange, Input, Mechanism};
 pub struct PeerCredentials {
     name: &'static str,
     over: bool,
+    path: AuthPath,
 }
 
 impl PeerCredentials {
@@ -26,13 +27,13 @@ impl PeerCredentials {
     /// MySQL's `auth_socket`, for one exchange.
     #[must_use]
     pub const fn auth_socket() -> Self {
-        Self { name: Self::AUTH_SOCKET, over: false }
+        Self { name: Self::AUTH_SOCKET, over: false, path: AuthPath::Unknown }
     }
 
     /// MariaDB's `unix_socket`, for one exchange.
     #[must_use]
     pub const fn unix_socket() -> Self {
-        Self { name: Self::UNIX_SOCKET, over: false }
+        Self { name: Self::UNIX_SOCKET, over: false, path: AuthPath::Unknown }
     }
 }
 
@@ -46,15 +47,38 @@ impl Mechanism for PeerCredentials {
     }
 
     fn step(&mut self, input: Input<'_>, _: &Exchange<'_>, _: &mut BytesMut) -> Result<AuthStep, AuthError> {
-        match input {
-            Input::Start { .. } if !std::mem::replace(&mut self.over, true) => {
-                Ok(AuthStep::Reply { last: true })
-            }
-            _ => Err(AuthError::OutOfTurn),
+        let over = std::mem::replace(&mut self.over, true);
+        if over || !matches!(input, Input::Start { .. }) {
+            return Err(AuthError::OutOfTurn);
         }
+        self.path = AuthPath::Peer;
+        Ok(AuthStep::Reply { last: true })
     }
 
     fn path(&self) -> AuthPath {
-        if self.over { AuthPath::Peer } else { AuthPath::Unknown }
+        self.path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Client;
+
+    #[test]
+    fn it_says_nothing_once() {
+        for challenge in [None, Some(&b""[..]), Some(&[1; 21])] {
+            let mut client = Client::new(PeerCredentials::auth_socket(), "not sent");
+            assert_eq!(client.path(), AuthPath::Unknown);
+            assert_eq!(client.step(Input::Start { challenge }), "send , last");
+            assert_eq!(client.path(), AuthPath::Peer);
+            assert_eq!(client.packet(b""), "error 2000: the mechanism was called out of turn");
+        }
+    }
+
+    #[test]
+    fn two_names() {
+        assert_eq!(PeerCredentials::auth_socket().name(), "auth_socket");
+        assert_eq!(PeerCredentials::unix_socket().name(), "unix_socket");
     }
 }

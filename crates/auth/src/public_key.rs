@@ -66,3 +66,95 @@ impl fmt::Debug for ServerPublicKey {
         write!(f, "ServerPublicKey(RSA, {} bits)", self.bits())
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "rsa")]
+pub(crate) mod tests {
+    use aws_lc_rs::rsa::{OAEP_SHA1_MGF1SHA1, OaepPrivateDecryptingKey, PrivateDecryptingKey};
+
+    use super::*;
+    use crate::testing::NONCE;
+
+    // Made by OpenSSL.
+    pub(crate) const PUBLIC_PEM: &[u8] = include_bytes!("../tests/data/rsa_2048_public.pem");
+    const PRIVATE_DER: &[u8] = include_bytes!("../tests/data/rsa_2048_private.der");
+
+    pub(crate) fn public_key() -> ServerPublicKey {
+        ServerPublicKey::from_pem(PUBLIC_PEM).unwrap()
+    }
+
+    /// What the server reads: decrypted, and the nonce taken off again.
+    pub(crate) fn decrypt(cipher: &[u8]) -> Vec<u8> {
+        let key = PrivateDecryptingKey::from_pkcs8(PRIVATE_DER).unwrap();
+        let key = OaepPrivateDecryptingKey::new(key).unwrap();
+        let mut plain = vec![0; key.min_output_size()];
+        let mut plain = key.decrypt(&OAEP_SHA1_MGF1SHA1, cipher, &mut plain, None).unwrap().to_vec();
+        xor_nonce(&mut plain, &NONCE);
+        plain
+    }
+
+    fn encrypt(password: &str) -> Result<Vec<u8>, AuthError> {
+        let mut out = BytesMut::from(&b"kept"[..]);
+        let done = public_key().encrypt(&password.into(), &NONCE, &mut out);
+        let cipher = out.strip_prefix(b"kept").unwrap().to_vec();
+        assert!(done.is_ok() || cipher.is_empty());
+        done.map(|()| cipher)
+    }
+
+    fn fault(pem: &[u8]) -> KeyFault {
+        match ServerPublicKey::from_pem(pem) {
+            Err(AuthError::BadPublicKey(fault)) => fault,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn cipher_is_as_long_as_the_key_and_never_the_same() {
+        let (one, two) = (encrypt("pw").unwrap(), encrypt("pw").unwrap());
+        assert_eq!((one.len(), two.len()), (256, 256));
+        assert_ne!(one, two);
+        assert_eq!(decrypt(&one), b"pw\0");
+    }
+
+    #[test]
+    fn longest_password() {
+        // 256 bytes of key, 42 of OAEP, 1 of terminator.
+        let longest = "x".repeat(256 - 42 - 1);
+        assert_eq!(decrypt(&encrypt(&longest).unwrap()), [longest.as_bytes(), b"\0"].concat());
+        let error = encrypt(&(longest + "x")).unwrap_err();
+        assert!(matches!(error, AuthError::PasswordTooLong { limit: 213 }), "{error}");
+    }
+
+    #[test]
+    fn what_stands_around_the_block_does_not_matter() {
+        for (before, after) in [("", "\0"), ("", "\n\0"), ("\r\n", "\r\n"), ("server's key\n", "\nend")] {
+            let pem = [before.as_bytes(), PUBLIC_PEM.trim_ascii_end(), after.as_bytes()].concat();
+            assert_eq!(ServerPublicKey::from_pem(&pem).unwrap().bits(), 2048, "{before:?} {after:?}");
+        }
+        let crlf = String::from_utf8(PUBLIC_PEM.to_vec()).unwrap().replace('\n', "\r\n");
+        assert_eq!(ServerPublicKey::from_pem(crlf.as_bytes()).unwrap().bits(), 2048);
+    }
+
+    #[test]
+    fn what_is_no_key() {
+        let pem = String::from_utf8(PUBLIC_PEM.to_vec()).unwrap();
+        let certificate = pem.replace("PUBLIC KEY", "CERTIFICATE");
+        let damaged = pem.replace("MIIBIjAN", "MIIBIjAM");
+        assert_eq!(fault(b""), KeyFault::NotPem);
+        assert_eq!(fault(&PUBLIC_PEM[..200]), KeyFault::NotPem);
+        assert_eq!(fault(certificate.as_bytes()), KeyFault::NotPem);
+        assert_eq!(fault(damaged.as_bytes()), KeyFault::NotRsa);
+        assert_eq!(fault(include_bytes!("../tests/data/ec_public.pem")), KeyFault::NotRsa);
+        assert_eq!(fault(include_bytes!("../tests/data/rsa_1024_public.pem")), KeyFault::NotRsa);
+        assert_eq!(fault(&[b' '; MAX_PEM + 1]), KeyFault::TooLarge);
+    }
+
+    #[test]
+    fn larger_keys_are_welcome() {
+        let key = ServerPublicKey::from_pem(include_bytes!("../tests/data/rsa_4096_public.pem")).unwrap();
+        assert_eq!(format!("{key:?}"), "ServerPublicKey(RSA, 4096 bits)");
+        let mut out = BytesMut::new();
+        key.encrypt(&"x".repeat(300).as_str().into(), &NONCE, &mut out).unwrap();
+        assert_eq!(out.len(), 512);
+    }
+}

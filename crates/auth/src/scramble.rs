@@ -63,3 +63,64 @@ pub(crate) fn nonce(challenge: &[u8]) -> Result<[u8; NONCE_LEN], AuthError> {
     };
     bare.try_into().map_err(|_| AuthError::BadChallenge { len: challenge.len(), expected: NONCE_LEN })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{CHALLENGE, NONCE, hex};
+
+    // Computed by the formulas with Python's hashlib: nonce 01 02 .. 14.
+    const VECTORS: [(&str, &str, &str); 3] = [
+        (
+            "pw-sha2",
+            "8d7cdd833a35a16cf75aac74aad35d543aa78801",
+            "bba72b6ea68850c2339b2a9a4e630970907bb59b0cc74734bfd01e978708a1ac",
+        ),
+        (
+            "p\u{e4}ssw\u{f6}rd",
+            "9891a8536587af22d12e126cf5f7a8ea86d63b0e",
+            "8526563d365f5cb2cf44b162e5251a5cc348e1a1afeec271669611d0fdac23f7",
+        ),
+        (
+            // Longer than a block of either hash.
+            "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+            "6541a8abdddf4ef45dc85af50fea8323acc26efa",
+            "4592059f364747ec3f0468a28489bf7241ae6d1460d68826af723918ecacd09f",
+        ),
+    ];
+
+    #[test]
+    fn known_scrambles() {
+        for (password, native, sha2) in VECTORS {
+            assert_eq!(hex(&native_password(password.as_bytes(), &NONCE)), native, "{password}");
+            assert_eq!(hex(&caching_sha2_password(password.as_bytes(), &NONCE)), sha2, "{password}");
+        }
+    }
+
+    #[test]
+    fn the_terminator_is_xored_too_and_the_nonce_repeats() {
+        let mut bytes = *b"pw-sha2\0";
+        xor_nonce(&mut bytes, &NONCE);
+        assert_eq!(hex(&bytes), "71752e776d673508");
+        xor_nonce(&mut bytes, &NONCE);
+        assert_eq!(&bytes, b"pw-sha2\0");
+        let mut bytes = [0; 45];
+        xor_nonce(&mut bytes, &NONCE);
+        assert_eq!((bytes[20], bytes[44]), (1, 5));
+    }
+
+    #[test]
+    fn a_nonce_has_20_bytes_and_maybe_a_terminator() {
+        assert_eq!(nonce(&CHALLENGE).unwrap(), NONCE);
+        assert_eq!(nonce(&NONCE).unwrap(), NONCE);
+        let (mut zero_last, mut unterminated) = (NONCE, CHALLENGE);
+        zero_last[19] = 0;
+        unterminated[20] = 1;
+        assert_eq!(nonce(&zero_last).unwrap(), zero_last);
+        for bad in [&unterminated[..], &CHALLENGE[..19], &CHALLENGE[..8], &[], &[0; 22]] {
+            let error = nonce(bad).unwrap_err();
+            assert!(matches!(error, AuthError::BadChallenge { len, expected: 20 } if len == bad.len()));
+            assert_eq!(error.client_error(), 2012);
+        }
+    }
+}

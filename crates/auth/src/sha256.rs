@@ -105,3 +105,82 @@ impl Mechanism for Sha256Password {
         self.path
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{CHALLENGE, Client, TLS};
+    use crate::{Channel, Policy};
+
+    fn client() -> Client {
+        Client::new(Sha256Password::new(), "pw-256")
+    }
+
+    #[test]
+    fn inside_tls() {
+        for verified in [false, true] {
+            let mut client = client().on(Channel::Tls { verified });
+            // "pw-256" 00
+            assert_eq!(client.start(), "send 70772d32353600, last");
+            assert_eq!(client.path(), AuthPath::FullTls);
+        }
+    }
+
+    #[test]
+    fn nothing_else_is_secure_to_it() {
+        for channel in [Channel::Plain, Channel::UnixSocket] {
+            let mut client = client().on(channel);
+            assert_eq!(client.start(), "error 2061: authentication requires a secure connection");
+        }
+    }
+
+    #[test]
+    fn an_empty_password_is_one_zero_byte() {
+        let mut client = Client::new(Sha256Password::new(), "");
+        assert_eq!(client.start(), "send 00, last");
+        assert_eq!(client.path(), AuthPath::Empty);
+    }
+
+    #[test]
+    fn without_a_challenge_it_waits_for_one() {
+        let mut client = client().on(TLS);
+        assert_eq!(client.step(Input::Start { challenge: None }), "wait");
+        assert_eq!(client.packet(&CHALLENGE), "send 70772d32353600, last");
+        assert_eq!(client.packet(&CHALLENGE), "error 2000: the mechanism was called out of turn");
+    }
+
+    #[cfg(not(feature = "rsa"))]
+    #[test]
+    fn without_rsa_the_key_is_not_even_asked_for() {
+        let mut client = client().policy(Policy::default().get_server_public_key(true));
+        assert_eq!(client.start(), "error 2059: left out of this build: feature `rsa` is off");
+    }
+
+    #[cfg(feature = "rsa")]
+    mod rsa {
+        use super::*;
+        use crate::public_key::tests::{PUBLIC_PEM, decrypt, public_key};
+
+        #[test]
+        fn with_a_pinned_key() {
+            for channel in [Channel::Plain, Channel::UnixSocket] {
+                let policy = Policy::default().server_public_key(public_key());
+                let mut client = client().policy(policy).on(channel);
+                assert!(client.start().ends_with(", last"));
+                assert_eq!(decrypt(&client.sent), b"pw-256\0");
+                assert_eq!(client.path(), AuthPath::FullRsaPinned);
+            }
+        }
+
+        #[test]
+        fn with_a_fetched_key() {
+            let mut client = client().policy(Policy::default().get_server_public_key(true));
+            // Not the 02 of the other plugin.
+            assert_eq!(client.start(), "send 01");
+            assert_eq!(client.path(), AuthPath::Unknown);
+            assert!(client.packet(PUBLIC_PEM).ends_with(", last"));
+            assert_eq!(decrypt(&client.sent), b"pw-256\0");
+            assert_eq!(client.path(), AuthPath::FullRsaFetched);
+        }
+    }
+}
