@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::SslMode;
 
-/// Why there is no TLS, or no more of it. All but [`Fault::Caller`]'s are final: every later call repeats them.
+/// Why there is no TLS, or no more of it. What ends TLS on a pipe is final: every later call repeats it.
 ///
 /// Texts in fields are for people; kinds are for code.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use zeroize::Zeroize;
 use crate::backend::{Tls, TlsClient};
 use crate::{SslMode, TlsError};
 
-/// Room for received bytes, unless told otherwise: a full TLS record, some dozens of small reply packets.
-const RX_CAPACITY: usize = 16 * 1024;
+/// Room for received bytes, unless told otherwise: a full TLS record with what encryption adds to it.
+const RX_CAPACITY: usize = 17 * 1024;
 
 /// Room for bytes to send, unless told otherwise: a login packet with its attributes.
 const TX_CAPACITY: usize = 2 * 1024;

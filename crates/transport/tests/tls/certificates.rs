@@ -223,6 +223,12 @@ fn a_self_signed_certificate_can_be_pinned() {
         try_connect(&options, HOST, server).unwrap();
         assert!(try_connect(&options, HOST, other).is_err());
     }
+    // Only a self-signed one: for others, OpenSSL wants to see the issuer too.
+    let server = Authority::new("The CA").server(HOST);
+    let mut options = TlsOptions::new(SslMode::VerifyCa);
+    options.ca.push(CaSource::Pem(pem(&server)));
+    assert_eq!(try_connect(&options, HOST, server).unwrap_err(), TlsError::UnknownIssuer);
+
     params.not_before = date_time_ymd(2001, 1, 1);
     params.not_after = date_time_ymd(2002, 1, 1);
     let server = self_signed(&params);
@@ -257,6 +263,13 @@ fn version_1() {
         let error = result(&options(SslMode::Required, None), stolen).unwrap_err();
         assert!(matches!(error, TlsError::BadCertificate { .. }), "{error}");
     }
+
+    // The client's own may be of that version too.
+    let client = ca.server_version1("a client");
+    let mut options = options(SslMode::Required, None);
+    options.cert = Some(PemSource::Pem(pem(&client).into()));
+    options.key = Some(PemSource::Pem(client.key.serialize_pem().into_bytes().into()));
+    TlsClient::new(&options).unwrap();
 }
 
 /// Who can only listen must not be able to answer either: the signature of the handshake counts in every mode.
