@@ -2,14 +2,16 @@
 
 use porpoise_wire::Lost;
 
-use crate::error::{ConnectErrorKind, Stranger};
 use crate::ConnectStage;
+use crate::error::{ConnectErrorKind, Stranger};
 
 /// What a stage waits for or does, as an error's "expected".
 pub(crate) const fn expected(stage: ConnectStage) -> &'static str {
     match stage {
         ConnectStage::NetBeginConnect => "an address for the host name",
-        ConnectStage::NetWaitConnect | ConnectStage::NetCompleteConnect => "a connection to the server's port",
+        ConnectStage::NetWaitConnect | ConnectStage::NetCompleteConnect => {
+            "a connection to the server's port"
+        }
         ConnectStage::ReadGreeting | ConnectStage::ParseHandshake => "the server's greeting",
         ConnectStage::EstablishSsl => "a TLS session",
         ConnectStage::AuthBegin => "a plugin to start the authentication with",
@@ -39,7 +41,9 @@ pub(crate) fn advice(stage: ConnectStage, kind: &ConnectErrorKind) -> Option<&'s
             "The server or something between breaks the protocol: connect without it, or report it with a trace."
         }
         ConnectErrorKind::ServerTooOld { .. } => "Servers before MySQL 4.1 are not supported.",
-        ConnectErrorKind::UnknownCharset(_) => "Name a character set such as utf8mb4, or one of its collations.",
+        ConnectErrorKind::UnknownCharset(_) => {
+            "Name a character set such as utf8mb4, or one of its collations."
+        }
         ConnectErrorKind::TlsNotOffered => {
             "Let the server offer TLS, or accept a connection that anybody can read with ssl-mode=PREFERRED."
         }
@@ -62,7 +66,9 @@ pub(crate) fn advice(stage: ConnectStage, kind: &ConnectErrorKind) -> Option<&'s
 fn for_lost(stage: ConnectStage, lost: &Lost) -> Option<&'static str> {
     Some(match (lost, stage) {
         (Lost::Resolve(_), _) => "Check the host name and the name service.",
-        (Lost::Dial(_), _) => "Check that the server runs, listens on this address and port, and is not behind a firewall.",
+        (Lost::Dial(_), _) => {
+            "Check that the server runs, listens on this address and port, and is not behind a firewall."
+        }
         (Lost::Deadline { .. }, ConnectStage::NetBeginConnect) => "The name service does not answer in time.",
         (Lost::Deadline { .. }, ConnectStage::NetWaitConnect) => {
             "Nothing answers at this address: a firewall that drops packets, or a host that is down."
@@ -70,9 +76,15 @@ fn for_lost(stage: ConnectStage, lost: &Lost) -> Option<&'static str> {
         (Lost::Deadline { .. }, ConnectStage::ReadGreeting) => {
             "Something accepts connections but does not greet: a stuck server, a proxy without one, or the X port."
         }
-        (Lost::Deadline { .. }, ConnectStage::EstablishSsl) => "The TLS handshake hangs: look for a middlebox.",
-        (Lost::Deadline { .. }, ConnectStage::SendOneInitCommand) => "An init command takes longer than the deadline.",
-        (Lost::Deadline { .. }, _) => "The server is slow to authenticate: look at its load and its name resolution.",
+        (Lost::Deadline { .. }, ConnectStage::EstablishSsl) => {
+            "The TLS handshake hangs: look for a middlebox."
+        }
+        (Lost::Deadline { .. }, ConnectStage::SendOneInitCommand) => {
+            "An init command takes longer than the deadline."
+        }
+        (Lost::Deadline { .. }, _) => {
+            "The server is slow to authenticate: look at its load and its name resolution."
+        }
         (Lost::Closed | Lost::Read(_), ConnectStage::ReadGreeting) => {
             "The server hangs up before greeting: it is starting or stopping, out of resources, or this is a proxy without a server."
         }
@@ -90,23 +102,39 @@ fn for_lost(stage: ConnectStage, lost: &Lost) -> Option<&'static str> {
 fn for_server(code: u16) -> Option<&'static str> {
     Some(match code {
         1040 => "The server has no connection left: raise max_connections, or find who holds them.",
-        1044 => "The password is right, but the account has no right to this database: GRANT it, or leave the database out.",
+        1044 => {
+            "The password is right, but the account has no right to this database: GRANT it, or leave the database out."
+        }
         1045 => {
             "Check user and password, and from which host the account may connect; an account with REQUIRE SSL or X509 gives this too."
         }
         1049 => "The password is right, the database does not exist: check its name, or leave it out.",
         1053 | 1152 => "The server is shutting down or has aborted the connection: try again later.",
-        1129 => "The server blocks this host after too many failed connects: FLUSH HOSTS, or TRUNCATE performance_schema.host_cache, on the server.",
+        1129 => {
+            "The server blocks this host after too many failed connects: FLUSH HOSTS, or TRUNCATE performance_schema.host_cache, on the server."
+        }
         1130 => "No account may connect from this host: create 'user'@'host' for it.",
-        1156 | 1158 | 1159 | 1160 | 1161 => "The server lost track of the conversation or waited too long: look at the network between.",
-        1203 | 1226 => "The account has reached its limit of connections: close some, or raise the account's limits.",
-        1251 => "The server wants an older authentication than this client gives: change the account's plugin.",
+        1156 | 1158 | 1159 | 1160 | 1161 => {
+            "The server lost track of the conversation or waited too long: look at the network between."
+        }
+        1203 | 1226 => {
+            "The account has reached its limit of connections: close some, or raise the account's limits."
+        }
+        1251 => {
+            "The server wants an older authentication than this client gives: change the account's plugin."
+        }
         1524 => "The account's authentication plugin is not loaded on the server.",
-        1698 => "The account logs in by the operating system's user over the Unix socket: use the socket, or another account.",
+        1698 => {
+            "The account logs in by the operating system's user over the Unix socket: use the socket, or another account."
+        }
         1862 => "The password has expired: connect with connect-expired-password=true and set a new one.",
         3118 => "The account is locked: ALTER USER ... ACCOUNT UNLOCK on the server.",
-        3159 => "The server takes encrypted connections only: use ssl-mode=REQUIRED or better, or the Unix socket.",
-        3955 => "The account is locked for some time after too many wrong passwords: wait, or unlock it on the server.",
+        3159 => {
+            "The server takes encrypted connections only: use ssl-mode=REQUIRED or better, or the Unix socket."
+        }
+        3955 => {
+            "The account is locked for some time after too many wrong passwords: wait, or unlock it on the server."
+        }
         _ => return None,
     })
 }

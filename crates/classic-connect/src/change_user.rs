@@ -6,9 +6,10 @@ use porpoise_classic::{CapabilityFlags, Session};
 use porpoise_trace::{ProtocolStage, TraceSink};
 use porpoise_wire::{Cx, Lost, Machine, Step, TlsInfo};
 
-use crate::login::{Ask, Envelope, Fault, Login, LoginStep, Misuse, Server};
+use crate::login::{Ask, Envelope, Fault, Login, LoginStep, Misuse};
 use crate::options::{Charset, ConnectOptions};
 use crate::prepare::session_seed;
+use crate::server::Server;
 use crate::{ConnectError, ConnectStage};
 
 /// What a [`ChangeUser`] has to say.
@@ -57,7 +58,11 @@ impl ChangeUser {
     ///
     /// # Errors
     /// The session itself, when it is in the middle of a command.
-    pub fn new(session: Box<Session>, options: Arc<ConnectOptions>, channel: Channel) -> Result<Self, Box<Session>> {
+    pub fn new(
+        session: Box<Session>,
+        options: Arc<ConnectOptions>,
+        channel: Channel,
+    ) -> Result<Self, Box<Session>> {
         if !session.is_idle() {
             return Err(session);
         }

@@ -258,7 +258,9 @@ impl Machine for Connector {
                 self.login.tell_read(cx);
                 self.login.lost_reading(why, cx)
             }
-            State::Login if deadline || matches!(why, Lost::Closed | Lost::Read(_)) => self.login.lost_reading(why, cx),
+            State::Login if deadline || matches!(why, Lost::Closed | Lost::Read(_)) => {
+                self.login.lost_reading(why, cx)
+            }
             State::Prepare(prepare) => {
                 prepare.lost(why.clone(), cx);
                 self.login.lost_error(why, false)

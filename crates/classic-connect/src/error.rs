@@ -132,7 +132,9 @@ impl ConnectError {
     #[must_use]
     pub fn expected(&self) -> &'static str {
         match &*self.kind {
-            ConnectErrorKind::Wire { expected, .. } | ConnectErrorKind::Unexpected { expected, .. } => expected,
+            ConnectErrorKind::Wire { expected, .. } | ConnectErrorKind::Unexpected { expected, .. } => {
+                expected
+            }
             _ => advice::expected(self.stage),
         }
     }
@@ -141,7 +143,9 @@ impl ConnectError {
     #[must_use]
     pub fn got(&self) -> String {
         match &*self.kind {
-            ConnectErrorKind::Server(err) => format!("ERR {} ({}): {}", err.code(), err.sqlstate(), err.message()),
+            ConnectErrorKind::Server(err) => {
+                format!("ERR {} ({}): {}", err.code(), err.sqlstate(), err.message())
+            }
             ConnectErrorKind::Wire { error, .. } => error.to_string(),
             ConnectErrorKind::Unexpected { first, len, .. } => {
                 format!("a packet of {len} bytes that starts with 0x{first:02x}")
@@ -198,7 +202,9 @@ impl StdError for ConnectError {
             ConnectErrorKind::Wire { error, .. } => Some(error),
             ConnectErrorKind::Auth { error, .. } => Some(error),
             ConnectErrorKind::Session(error) => Some(error),
-            ConnectErrorKind::TlsSettings(error) | ConnectErrorKind::Lost(Lost::Tls { error, .. }) => Some(&**error),
+            ConnectErrorKind::TlsSettings(error) | ConnectErrorKind::Lost(Lost::Tls { error, .. }) => {
+                Some(&**error)
+            }
             ConnectErrorKind::Lost(
                 Lost::Resolve(error) | Lost::Dial(error) | Lost::Read(error) | Lost::Write(error),
             ) => Some(&**error),

@@ -7,12 +7,13 @@ use porpoise_classic::{CapabilityFlags, Collation, ErrPacket};
 use porpoise_trace::{Payload, ProtocolStage, TraceEvent, TraceSink};
 use porpoise_wire::{Cx, HEADER_LEN};
 
+use crate::ConnectStage;
 use crate::connector::Transport;
 use crate::error::{ConnectErrorKind, Stranger};
-use crate::login::{Fault, Login, PluginName, Server};
+use crate::login::{Fault, Login};
 use crate::options::{Charset, TlsUse};
 use crate::packets::HandshakeV10;
-use crate::ConnectStage;
+use crate::server::{PluginName, Server};
 
 const ERR: u8 = 0xff;
 const EXPECTED: &str = "the server's greeting";

@@ -10,6 +10,41 @@
 //! A [`Connector`] owns no socket and no buffer. It is lent received bytes and a place for bytes to send, and
 //! says what it needs next; [`ConnectEvent::Ready`] hands over the [`Session`](porpoise_classic::Session) of the
 //! command phase. [`ChangeUser`] runs the authentication stages again on a session.
+//!
+//! The server's bytes in this example are written down; a real owner reads them from a socket. See
+//! `tests/consumers/classic-connect` for a loop over `std::net`.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use bytes::BytesMut;
+//! use porpoise_classic_connect::{ConnectEvent, ConnectOptions, ConnectStage, Connector, TlsUse, Transport};
+//! use porpoise_trace::NoTrace;
+//! use porpoise_wire::{Cx, Machine, Step};
+//!
+//! let options = ConnectOptions::builder().user("dolphin").tls(TlsUse::Disabled).build()?;
+//! let mut connector = Connector::new(Arc::new(options), Transport::Tcp);
+//! let (mut rx, mut tx) = (BytesMut::new(), BytesMut::new());
+//!
+//! // Nothing is sent before the greeting.
+//! let step = connector.advance(&mut Cx::new(&mut rx, &mut tx, &mut NoTrace))?;
+//! assert!(matches!(step, Step::NeedRead { .. }) && tx.is_empty());
+//! assert_eq!(connector.stage(), ConnectStage::ReadGreeting);
+//!
+//! rx.extend_from_slice(b"\x4a\0\0\x00\x0a9.7.4\0\x08\0\0\0ABCDEFGH\0\xff\xf7\xff\x02\0\xff\xdf\x15\0\0\0\0\0\0\0\0\0\0");
+//! rx.extend_from_slice(b"IJKLMNOPQRST\0caching_sha2_password\0");
+//! let step = connector.advance(&mut Cx::new(&mut rx, &mut tx, &mut NoTrace))?;
+//! assert!(matches!(step, Step::NeedRead { .. }) && !tx.is_empty());
+//! // An empty password needs no exchange: the plugin is done, and the verdict is awaited.
+//! assert_eq!(connector.stage(), ConnectStage::AuthReadChangeUserResult);
+//!
+//! rx.extend_from_slice(b"\x07\0\0\x02\0\0\0\x02\0\0\0");
+//! let step = connector.advance(&mut Cx::new(&mut rx, &mut tx, &mut NoTrace))?;
+//! let Step::Event(ConnectEvent::Ready(session)) = step else { panic!("{step:?}") };
+//! assert_eq!(connector.stage(), ConnectStage::Complete);
+//! assert_eq!(session.server_version(), "9.7.4");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod advice;
 mod auth_data;
@@ -22,6 +57,8 @@ mod login;
 mod options;
 mod packets;
 mod prepare;
+mod send;
+mod server;
 mod verdict;
 
 pub use change_user::{ChangeUser, ChangeUserEvent};
@@ -30,4 +67,6 @@ pub use error::{ConnectError, ConnectErrorKind, Stranger};
 pub use generated::stage::ConnectStage;
 pub use login::{Ask, Misuse};
 pub use options::{Charset, ConnectOptions, ConnectOptionsBuilder, OptionsError, TlsUse};
-pub use packets::{AuthNextFactor, AuthSwitchRequest, ComChangeUser, HandshakeResponse41, HandshakeV10, SslRequest};
+pub use packets::{
+    AuthNextFactor, AuthSwitchRequest, ComChangeUser, HandshakeResponse41, HandshakeV10, SslRequest,
+};

@@ -3,16 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 use porpoise_auth::{Answer, AuthError, AuthStep, Channel, Exchange, Input, Mechanism, Secret};
-use porpoise_classic::{CapabilityFlags, ClientError, Command, StatusFlags};
+use porpoise_classic::{CapabilityFlags, ClientError, StatusFlags};
 use porpoise_trace::{Payload, ProtocolStage, TraceEvent, TraceSink};
 use porpoise_wire::{Cx, Frame, Framer, Lost, WireError};
 
 use crate::auth_data::AuthData;
 use crate::error::ConnectErrorKind;
 use crate::options::{ConnectOptions, MAX_FACTORS};
-use crate::packets::{ComChangeUser, HandshakeResponse41, SslRequest};
+use crate::server::Server;
 use crate::{ConnectError, ConnectStage};
 
 /// The plugin that is assumed when nothing names one.
@@ -128,45 +128,6 @@ pub(crate) enum Envelope {
     ChangeUser,
 }
 
-/// A plugin's name, kept without an allocation.
-#[derive(Clone, Debug)]
-pub(crate) struct PluginName {
-    bytes: [u8; 64],
-    len: usize,
-}
-
-impl PluginName {
-    /// Names longer than MySQL's own bound of 64 bytes name no plugin.
-    pub(crate) fn new(name: &str) -> Self {
-        let mut bytes = [0; 64];
-        let Some(place) = bytes.get_mut(..name.len()) else { return Self { bytes, len: 0 } };
-        place.copy_from_slice(name.as_bytes());
-        Self { bytes, len: name.len() }
-    }
-
-    pub(crate) fn get(&self) -> Option<&str> {
-        let name = self.bytes.get(..self.len).and_then(|name| std::str::from_utf8(name).ok());
-        name.filter(|name| !name.is_empty())
-    }
-}
-
-impl Default for PluginName {
-    fn default() -> Self {
-        Self { bytes: [0; 64], len: 0 }
-    }
-}
-
-/// What is known of the server.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Server {
-    pub(crate) capabilities: CapabilityFlags,
-    pub(crate) version: Box<str>,
-    pub(crate) connection_id: u32,
-    pub(crate) plugin: PluginName,
-    pub(crate) challenge: [u8; 21],
-    pub(crate) challenge_len: usize,
-}
-
 pub(crate) struct Login {
     pub(crate) options: Arc<ConnectOptions>,
     pub(crate) stage: ConnectStage,
@@ -184,7 +145,7 @@ pub(crate) struct Login {
     pub(crate) envelope: Envelope,
     pub(crate) factor: usize,
     pub(crate) switches: u8,
-    first_written: bool,
+    pub(crate) first_written: bool,
     read_told: bool,
     rounds: u32,
     bytes: usize,
@@ -233,7 +194,7 @@ impl Login {
     }
 
     /// Tells a fault to the trace and makes an error of it.
-    pub(crate) fn fail<T: TraceSink>(&mut self, fault: Fault, cx: &mut Cx<'_, T>) -> ConnectError {
+    pub(crate) fn fail<T: TraceSink>(&self, fault: Fault, cx: &mut Cx<'_, T>) -> ConnectError {
         let code = fault.kind.code();
         // An ERR packet is the server's word: the reference tells no ERROR for it.
         if !fault.told && !matches!(fault.kind, ConnectErrorKind::Server(_)) {
@@ -431,7 +392,11 @@ impl Login {
     }
 
     /// Lets the plugin do one step, and does what it says.
-    fn input<T: TraceSink>(&mut self, input: Input<'_>, cx: &mut Cx<'_, T>) -> Result<Option<LoginStep>, Fault> {
+    fn input<T: TraceSink>(
+        &mut self,
+        input: Input<'_>,
+        cx: &mut Cx<'_, T>,
+    ) -> Result<Option<LoginStep>, Fault> {
         let start = cx.tx.len();
         let none = Secret::default();
         let exchange = exchange(&self.options, self.asked.as_ref(), self.factor, self.channel, &none);
@@ -475,87 +440,6 @@ impl Login {
         }
         self.enter(self.run.handle_stage(), cx);
         Fault { told, ..auth_fault(self.plugin(), error) }
-    }
-
-    /// A plugin that waits before it ever wrote: an empty response makes the server talk.
-    fn provoke<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<(), Fault> {
-        if self.run == Run::First && !self.first_written { self.send(&[], cx) } else { Ok(()) }
-    }
-
-    fn send<T: TraceSink>(&mut self, data: &[u8], cx: &mut Cx<'_, T>) -> Result<(), Fault> {
-        if self.run == Run::First && !self.first_written {
-            self.first_written = true;
-            return match self.envelope {
-                Envelope::HandshakeResponse => self.send_response(data, cx),
-                Envelope::ChangeUser => self.send_change_user(data, cx),
-            };
-        }
-        let len = self.framer.write(cx.tx, |payload| payload.put_slice(data));
-        if cx.trace.on() {
-            cx.trace.event(self.protocol, &TraceEvent::SendAuthData { pkt: sent(cx.tx, len) });
-            cx.trace.event(self.protocol, &TraceEvent::PacketSent { pkt_len: len });
-        }
-        Ok(())
-    }
-
-    fn send_response<T: TraceSink>(&mut self, data: &[u8], cx: &mut Cx<'_, T>) -> Result<(), Fault> {
-        let head = self.head();
-        let plugin = name(self.mechanism.as_deref());
-        let response = HandshakeResponse41 {
-            head,
-            user: self.options.user.as_bytes(),
-            auth_response: data,
-            database: self.options.database.as_bytes(),
-            plugin,
-            attributes: &self.options.attributes,
-        };
-        if !response.fits() {
-            return Err(auth_fault(plugin, AuthError::TooLong));
-        }
-        let len = self.framer.write(cx.tx, |payload| response.encode(payload));
-        if cx.trace.on() {
-            cx.trace.event(self.protocol, &TraceEvent::SendAuthResponse { pkt: sent(cx.tx, len) });
-            cx.trace.event(self.protocol, &TraceEvent::PacketSent { pkt_len: len });
-        }
-        Ok(())
-    }
-
-    fn send_change_user<T: TraceSink>(&mut self, data: &[u8], cx: &mut Cx<'_, T>) -> Result<(), Fault> {
-        let plugin = name(self.mechanism.as_deref());
-        if u8::try_from(data.len()).is_err() {
-            return Err(auth_fault(plugin, AuthError::TooLong));
-        }
-        let packet = ComChangeUser {
-            capabilities: self.capabilities,
-            user: self.options.user.as_bytes(),
-            auth_response: data,
-            database: self.options.database.as_bytes(),
-            collation: self.collation,
-            plugin,
-            attributes: &self.options.attributes,
-        };
-        self.framer.begin_command();
-        let len = self.framer.write(cx.tx, |payload| packet.encode(payload));
-        if cx.trace.on() {
-            let event = TraceEvent::SendCommand {
-                cmd: Command::ChangeUser.byte(),
-                cmd_name: Command::ChangeUser.name(),
-                hdr: Payload::open(&[]),
-                pkt: sent(cx.tx, len - 1),
-            };
-            cx.trace.event(self.protocol, &event);
-            cx.trace.event(self.protocol, &TraceEvent::PacketSent { pkt_len: len - 1 });
-        }
-        self.protocol = ProtocolStage::Authenticate;
-        Ok(())
-    }
-
-    pub(crate) fn head(&self) -> SslRequest {
-        SslRequest {
-            capabilities: self.capabilities,
-            max_packet: u32::try_from(self.options.limits.max_packet).unwrap_or(u32::MAX),
-            collation: self.handshake_collation,
-        }
     }
 
     /// The plugin needs nothing more: its outcome is judged, and the verdict awaited.
@@ -606,7 +490,8 @@ fn exchange<'a>(
     Exchange::new(channel, &options.policy, &options.user, password)
 }
 
-fn name(mechanism: Option<&dyn Mechanism>) -> &str {
+/// A mechanism's name, borrowed from it alone.
+pub(crate) fn name(mechanism: Option<&dyn Mechanism>) -> &str {
     mechanism.map_or("", |mechanism| mechanism.name())
 }
 
@@ -620,11 +505,6 @@ fn step(
         Some(mechanism) => mechanism.step(input, exchange, out),
         None => Err(AuthError::Refused),
     }
-}
-
-/// The last `len` bytes written, which hold secrets.
-fn sent(tx: &[u8], len: usize) -> Payload<'_> {
-    Payload::sensitive(tx.get(tx.len() - len..).unwrap_or_default())
 }
 
 pub(crate) fn auth_fault(plugin: &str, error: AuthError) -> Fault {

@@ -451,7 +451,10 @@ mod tests {
         let fault = |b: ConnectOptionsBuilder| b.build().unwrap_err();
         assert_eq!(fault(builder().user("a\0b")), OptionsError::HoldsNul { option: "user" });
         assert_eq!(fault(builder().database("a\0b")), OptionsError::HoldsNul { option: "database" });
-        assert_eq!(fault(builder().user(&"u".repeat(97))), OptionsError::TooLong { option: "user", limit: 96 });
+        assert_eq!(
+            fault(builder().user(&"u".repeat(97))),
+            OptionsError::TooLong { option: "user", limit: 96 }
+        );
         assert_eq!(fault(builder().attribute("", "x")), OptionsError::NamelessAttribute);
         assert_eq!(fault(builder().factor_password(4, "x")), OptionsError::NoSuchFactor(4));
         let twice = builder().attribute("k", "1").attribute("k", "2");
@@ -467,8 +470,14 @@ mod tests {
             .without(CapabilityFlags::CLIENT_PROTOCOL_41 | CapabilityFlags::CLIENT_DEPRECATE_EOF)
             .build()
             .unwrap();
-        assert!(options.wanted.contains(CapabilityFlags::CLIENT_FOUND_ROWS | CapabilityFlags::CLIENT_PROTOCOL_41));
-        assert!(!options.wanted.intersects(CapabilityFlags::CLIENT_COMPRESS | CapabilityFlags::CLIENT_DEPRECATE_EOF));
+        assert!(
+            options.wanted.contains(CapabilityFlags::CLIENT_FOUND_ROWS | CapabilityFlags::CLIENT_PROTOCOL_41)
+        );
+        assert!(
+            !options
+                .wanted
+                .intersects(CapabilityFlags::CLIENT_COMPRESS | CapabilityFlags::CLIENT_DEPRECATE_EOF)
+        );
     }
 
     #[test]

@@ -4,10 +4,10 @@ use porpoise_classic::{CapabilityFlags, Collation, Event, Session, SessionSeed};
 use porpoise_trace::{ProtocolStage, TraceSink};
 use porpoise_wire::{Cx, Lost, Machine, Step};
 
+use crate::ConnectStage;
 use crate::connector::ConnectEvent;
 use crate::error::ConnectErrorKind;
 use crate::login::{Fault, Login};
-use crate::ConnectStage;
 
 pub(crate) enum PrepareStep {
     Step(Step<ConnectEvent>),
@@ -31,12 +31,19 @@ impl Prepare {
         login.protocol = ProtocolStage::ReadyForCommand;
         let set_names = u16::from(login.handshake_collation) != login.collation;
         let server = std::mem::take(&mut login.server);
-        let mut session = Box::new(Session::resume(session_seed(login, server.version, server.connection_id)));
+        let mut session =
+            Box::new(Session::resume(session_seed(login, server.version, server.connection_id)));
         // Nobody but ancient and odd servers leaves the database for COM_INIT_DB.
         let database = &login.options.database;
-        let busy = !database.is_empty() && !login.capabilities.contains(CapabilityFlags::CLIENT_CONNECT_WITH_DB);
+        let busy =
+            !database.is_empty() && !login.capabilities.contains(CapabilityFlags::CLIENT_CONNECT_WITH_DB);
         let busy = busy && session.init_db(database.as_bytes(), cx).is_ok();
-        Self { session, busy, set_names: set_names.then(|| Collation::by_id(login.collation)).flatten(), next: 0 }
+        Self {
+            session,
+            busy,
+            set_names: set_names.then(|| Collation::by_id(login.collation)).flatten(),
+            next: 0,
+        }
     }
 
     pub(crate) fn session(&self) -> &Session {
@@ -62,7 +69,9 @@ impl Prepare {
                     Ok(Step::Event(Event::Err(err))) => return Err(ConnectErrorKind::Server(err).into()),
                     Ok(Step::Event(_)) => {}
                     Ok(Step::Idle) => self.busy = false,
-                    Ok(Step::NeedRead { at_least }) => return Ok(PrepareStep::Step(Step::NeedRead { at_least })),
+                    Ok(Step::NeedRead { at_least }) => {
+                        return Ok(PrepareStep::Step(Step::NeedRead { at_least }));
+                    }
                     Ok(_) => return Ok(PrepareStep::Step(Step::NeedWrite)),
                     // The session has told the trace itself.
                     Err(error) => return Err(Fault { kind: ConnectErrorKind::Session(error), told: true }),

@@ -5,11 +5,11 @@ use porpoise_classic::{CapabilityFlags, ErrPacket, OkPacket};
 use porpoise_trace::{ProtocolStage, TraceEvent, TraceSink};
 use porpoise_wire::Cx;
 
+use crate::ConnectStage;
 use crate::auth_data::AuthData;
 use crate::error::ConnectErrorKind;
 use crate::login::{Fault, Login, LoginStep, Run, Wait, auth_fault};
 use crate::packets::{AuthNextFactor, AuthSwitchRequest};
-use crate::ConnectStage;
 
 const OK: u8 = 0x00;
 const ERR: u8 = 0xff;
@@ -107,7 +107,8 @@ impl Login {
         self.switches += 1;
         // What the request says outlives the packet only until the plugin has started.
         let challenge = AuthData::copy(request.data);
-        let made = self.options.registry.make(request.plugin).map_err(|error| auth_fault(request.plugin, error));
+        let made =
+            self.options.registry.make(request.plugin).map_err(|error| auth_fault(request.plugin, error));
         self.framer.consume(cx.rx);
         self.enter(ConnectStage::AuthRunSecondAuthenticateUser, cx);
         let mechanism = made?;
@@ -120,7 +121,8 @@ impl Login {
         let request = AuthNextFactor::parse(self.framer.payload(cx.rx))
             .map_err(|error| ConnectErrorKind::Wire { expected: "an AuthNextFactor", error })?;
         let challenge = AuthData::copy(request.data);
-        let made = self.options.registry.make(request.plugin).map_err(|error| auth_fault(request.plugin, error));
+        let made =
+            self.options.registry.make(request.plugin).map_err(|error| auth_fault(request.plugin, error));
         self.next_factor()?;
         self.framer.consume(cx.rx);
         self.enter(ConnectStage::AuthInitMultiAuth, cx);

@@ -135,7 +135,10 @@ fn wait(bell: &Bell) {
     WAITS.with_borrow(|waits| {
         let timeout = waits.until.map(|at| {
             let left = at.saturating_duration_since(Instant::now());
-            Timespec { tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: left.subsec_nanos().into() }
+            Timespec {
+                tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX),
+                tv_nsec: left.subsec_nanos().into(),
+            }
         });
         let mut fds = Vec::with_capacity(waits.sockets.len() + 1);
         fds.push(PollFd::new(&bell.hear, PollFlags::IN));
@@ -152,8 +155,12 @@ impl Runtime for Blocking {
 
     fn link(&self, socket: Socket) -> io::Result<Box<dyn Link>> {
         Ok(match socket {
-            Socket::Tcp(stream) => Box::new(StdLink::new(stream, TcpStream::take_error, TcpStream::shutdown)?),
-            Socket::Unix(stream) => Box::new(StdLink::new(stream, UnixStream::take_error, UnixStream::shutdown)?),
+            Socket::Tcp(stream) => {
+                Box::new(StdLink::new(stream, TcpStream::take_error, TcpStream::shutdown)?)
+            }
+            Socket::Unix(stream) => {
+                Box::new(StdLink::new(stream, UnixStream::take_error, UnixStream::shutdown)?)
+            }
         })
     }
 

@@ -39,7 +39,10 @@ enum Phase {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("target", &self.options.target()).field("runtime", &self.runtime).finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("target", &self.options.target())
+            .field("runtime", &self.runtime)
+            .finish_non_exhaustive()
     }
 }
 
@@ -212,6 +215,9 @@ impl Client {
         if self.is_usable() && self.drain().await.is_ok() {
             self.start(|session, cx| session.quit(cx)).await?;
             poll_fn(|cx| self.poll_next(cx)).await?;
+        }
+        if let Phase::Ready(session) = &mut self.phase {
+            session.closed(&mut self.io.lend());
         }
         self.io.pipe.close();
         // The peer may be gone already, which is what was wanted.

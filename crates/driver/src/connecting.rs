@@ -60,7 +60,10 @@ enum Phase {
 
 impl fmt::Debug for Connecting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connecting").field("target", &self.options.target).field("stage", &self.stage()).finish()
+        f.debug_struct("Connecting")
+            .field("target", &self.options.target)
+            .field("stage", &self.stage())
+            .finish()
     }
 }
 
@@ -138,7 +141,9 @@ impl Connecting {
     /// What to wait for first. The link, if there is one at once.
     fn start(&mut self) -> Result<Phase, Lost> {
         let dial = |error: io::Error| Lost::Dial(Arc::new(error));
-        let Target::Tcp { host, port } = &self.options.target else { return Ok(Phase::Dial(Dial::default())) };
+        let Target::Tcp { host, port } = &self.options.target else {
+            return Ok(Phase::Dial(Dial::default()));
+        };
         let Some(ip) = self.options.address else {
             return Ok(Phase::Resolve(self.runtime.resolve(host, *port)));
         };
@@ -170,7 +175,8 @@ impl Connecting {
                     self.start()?
                 }
                 Phase::Resolve(lookup) => {
-                    let addresses = ready!(lookup.as_mut().poll(cx)).map_err(|e| Lost::Resolve(Arc::new(e)))?;
+                    let addresses =
+                        ready!(lookup.as_mut().poll(cx)).map_err(|e| Lost::Resolve(Arc::new(e)))?;
                     tell(&mut self.tap, |cx| self.machine.dial_pending(cx));
                     Phase::Dial(Dial::to(addresses))
                 }
@@ -220,11 +226,13 @@ impl Connecting {
     fn poll_deadlines<R>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R, ConnectError>> {
         let stage = self.machine.stage();
         if self.stage_deadline.is_none_or(|(of, _)| of != stage) {
-            let limit = self.options.stage_timeouts.iter().find(|(of, _)| *of == stage).map(|(_, limit)| *limit);
+            let limit =
+                self.options.stage_timeouts.iter().find(|(of, _)| *of == stage).map(|(_, limit)| *limit);
             self.stage_deadline = Some((stage, limit.and_then(|limit| deadline(limit, true))));
         }
         let stage = self.stage_deadline.and_then(|(_, deadline)| deadline);
-        let Some(next) = [self.deadline, stage].into_iter().flatten().min_by_key(|deadline| deadline.at) else {
+        let Some(next) = [self.deadline, stage].into_iter().flatten().min_by_key(|deadline| deadline.at)
+        else {
             return Poll::Pending;
         };
         let timer = self.timer.get_or_insert_with(|| self.runtime.timer());
@@ -267,7 +275,14 @@ impl Future for Connecting {
         Poll::Ready(match (done, io) {
             (Ok(session), Some(io)) => {
                 let record = this.record.clone();
-                Ok(Client::new(session, io, Arc::clone(&this.options), this.runtime, this.machine.channel(), record))
+                Ok(Client::new(
+                    session,
+                    io,
+                    Arc::clone(&this.options),
+                    this.runtime,
+                    this.machine.channel(),
+                    record,
+                ))
             }
             (Ok(_), None) => Err(Error::Unusable(Operation::Closed)),
             (Err(error), _) => Err(error.into()),

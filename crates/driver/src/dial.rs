@@ -152,7 +152,9 @@ impl Dial {
             }
             match socket::unix(path) {
                 Ok(socket) => return Poll::Ready(runtime.link(socket).map(|link| (link, None))),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.next_at = Some(Instant::now() + BACKLOG_DELAY),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    self.next_at = Some(Instant::now() + BACKLOG_DELAY)
+                }
                 Err(e) => return Poll::Ready(Err(e)),
             }
         }

@@ -60,7 +60,9 @@ impl fmt::Display for Error {
             Self::Session(error) => error.fmt(f),
             Self::InfileRefused(_) => f.write_str("the server asked for a local file, which was refused"),
             Self::Unusable(Operation::Closed) => f.write_str("the session is closed"),
-            Self::Unusable(Operation::ChangeUserDropped) => f.write_str("a change of user was not seen to its end"),
+            Self::Unusable(Operation::ChangeUserDropped) => {
+                f.write_str("a change of user was not seen to its end")
+            }
             Self::Unusable(Operation::TooMuchToDrain) => {
                 f.write_str("a dropped result had more rows than are read for nothing")
             }

@@ -160,7 +160,9 @@ impl Io {
             match self.pipe.tls_state() {
                 TlsState::Plain => {
                     ready!(self.poll_flush(cx))?;
-                    let Some(tls) = options.tls_client() else { return Poll::Ready(Err(tls_lost(TlsError::NotBuilt))) };
+                    let Some(tls) = options.tls_client() else {
+                        return Poll::Ready(Err(tls_lost(TlsError::NotBuilt)));
+                    };
                     self.pipe.start_tls(tls, options.tls_name()).map_err(tls_lost)?;
                 }
                 TlsState::Handshaking => {

@@ -56,7 +56,10 @@ pub struct Options {
 
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options").field("target", &self.target).field("connect", &self.connect).finish_non_exhaustive()
+        f.debug_struct("Options")
+            .field("target", &self.target)
+            .field("connect", &self.connect)
+            .finish_non_exhaustive()
     }
 }
 
@@ -146,7 +149,10 @@ pub struct OptionsBuilder {
 
 impl fmt::Debug for OptionsBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OptionsBuilder").field("host", &self.host).field("port", &self.port).finish_non_exhaustive()
+        f.debug_struct("OptionsBuilder")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .finish_non_exhaustive()
     }
 }
 

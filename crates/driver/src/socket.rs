@@ -56,7 +56,8 @@ pub(crate) fn tcp(address: SocketAddr, options: &SocketOptions) -> io::Result<(S
 
 /// Binds to the first local address of the right family that works.
 fn bind(socket: &Raw, address: SocketAddr, candidates: &[IpAddr]) -> io::Result<()> {
-    let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "no bind-address of the server's address family");
+    let mut last =
+        io::Error::new(io::ErrorKind::AddrNotAvailable, "no bind-address of the server's address family");
     for local in candidates.iter().filter(|local| local.is_ipv4() == address.is_ipv4()) {
         match socket.bind(&SocketAddr::new(*local, 0).into()) {
             Ok(()) => return Ok(()),

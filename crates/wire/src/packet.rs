@@ -207,7 +207,11 @@ impl Framer {
         while let Some((len, id)) = rx.get(end..).and_then(header) {
             let Some(payload) = rx.get(end + HEADER_LEN..end + HEADER_LEN + len) else { break };
             // Whatever is unusual is left where it is, for `poll` to judge.
-            if id != sequence || len > self.max_packet || len == MAX_FRAME_PAYLOAD || (end > 0 && !belongs(payload)) {
+            if id != sequence
+                || len > self.max_packet
+                || len == MAX_FRAME_PAYLOAD
+                || (end > 0 && !belongs(payload))
+            {
                 break;
             }
             end += HEADER_LEN + len;
@@ -277,7 +281,8 @@ mod tests {
 
     #[test]
     fn a_packet_of_exactly_one_full_frame_ends_with_an_empty_one() {
-        for (size, frames) in [(MAX_FRAME_PAYLOAD - 1, 1), (MAX_FRAME_PAYLOAD, 2), (MAX_FRAME_PAYLOAD + 1, 2)] {
+        for (size, frames) in [(MAX_FRAME_PAYLOAD - 1, 1), (MAX_FRAME_PAYLOAD, 2), (MAX_FRAME_PAYLOAD + 1, 2)]
+        {
             let mut tx = BytesMut::new();
             let mut writer = framer(1 << 30);
             assert_eq!(writer.write(&mut tx, |p| p.put_bytes(0x5a, size)), size);
@@ -359,7 +364,7 @@ mod tests {
             let mut f = framer(1000);
             let mut wire = BytesMut::new();
             for (i, size) in sizes.iter().enumerate() {
-                f.write(&mut wire, |p| p.put_bytes(i as u8, *size));
+                f.write(&mut wire, |p| p.put_bytes(u8::try_from(i).unwrap(), *size));
             }
             let mut reader = framer(1000);
             let mut rx = BytesMut::new();
@@ -376,7 +381,7 @@ mod tests {
                     Err(e) => panic!("{e}"),
                 }
             }
-            let want: Vec<_> = sizes.iter().enumerate().map(|(i, size)| vec![i as u8; *size]).collect();
+            let want: Vec<_> = sizes.iter().enumerate().map(|(i, size)| vec![u8::try_from(i).unwrap(); *size]).collect();
             prop_assert_eq!(got, want);
         }
 

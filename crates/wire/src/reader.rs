@@ -188,16 +188,18 @@ mod tests {
     #[test]
     fn length_encoded_integers_in_every_form() {
         // 0xFA | FC 00FB | FD 010000 | FE 1<<24 | FC 0001: longer than needed
-        let bytes = [
-            0xfa, 0xfc, 0xfb, 0x00, 0xfd, 0x00, 0x00, 0x01, 0xfe, 0, 0, 0, 1, 0, 0, 0, 0, 0xfc, 0x01, 0x00,
-        ];
+        let bytes =
+            [0xfa, 0xfc, 0xfb, 0x00, 0xfd, 0x00, 0x00, 0x01, 0xfe, 0, 0, 0, 1, 0, 0, 0, 0, 0xfc, 0x01, 0x00];
         let mut r = Reader::new(&bytes);
         for want in [250, 251, 65_536, 1 << 24, 1] {
             assert_eq!(r.lenenc_int("n"), Ok(want));
         }
         assert_eq!(r.finish(), Ok(()));
         for first in [0xfb, 0xff] {
-            assert_eq!(Reader::new(&[first]).lenenc_int("n"), Err(WireError::BadLengthEncoding { field: "n", first }));
+            assert_eq!(
+                Reader::new(&[first]).lenenc_int("n"),
+                Err(WireError::BadLengthEncoding { field: "n", first })
+            );
         }
     }
 

@@ -42,7 +42,8 @@ pub(super) fn named(payload: &[u8], header: u8) -> Result<(&str, &[u8]), WireErr
     if first != header {
         return Err(WireError::BadValue { field: "header", value: u64::from(first) });
     }
-    let plugin = std::str::from_utf8(r.nul_or_rest()).map_err(|_| WireError::NotUtf8 { field: "plugin_name" })?;
+    let plugin =
+        std::str::from_utf8(r.nul_or_rest()).map_err(|_| WireError::NotUtf8 { field: "plugin_name" })?;
     Ok((plugin, r.rest()))
 }
 

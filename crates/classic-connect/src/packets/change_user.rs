@@ -71,7 +71,9 @@ mod tests {
     fn all_fields() {
         type Caps = CapabilityFlags;
         let packet = ComChangeUser {
-            capabilities: Caps::CLIENT_SECURE_CONNECTION | Caps::CLIENT_PLUGIN_AUTH | Caps::CLIENT_CONNECT_ATTRS,
+            capabilities: Caps::CLIENT_SECURE_CONNECTION
+                | Caps::CLIENT_PLUGIN_AUTH
+                | Caps::CLIENT_CONNECT_ATTRS,
             user: b"u",
             auth_response: b"",
             database: b"db",
