@@ -31,7 +31,7 @@
 //! assert!(matches!(step, Step::NeedRead { .. }) && tx.is_empty());
 //! assert_eq!(connector.stage(), ConnectStage::ReadGreeting);
 //!
-//! rx.extend_from_slice(b"\x4a\0\0\x00\x0a9.7.4\0\x08\0\0\0ABCDEFGH\0\xff\xf7\xff\x02\0\xff\xdf\x15\0\0\0\0\0\0\0\0\0\0");
+//! rx.extend_from_slice(b"\x49\0\0\x00\x0a9.7.4\0\x08\0\0\0ABCDEFGH\0\xff\xf7\xff\x02\0\xff\xdf\x15\0\0\0\0\0\0\0\0\0\0");
 //! rx.extend_from_slice(b"IJKLMNOPQRST\0caching_sha2_password\0");
 //! let step = connector.advance(&mut Cx::new(&mut rx, &mut tx, &mut NoTrace))?;
 //! assert!(matches!(step, Step::NeedRead { .. }) && !tx.is_empty());

@@ -253,6 +253,10 @@ impl Login {
         if payload.is_empty() {
             return Err(wire(WireError::EmptyPacket));
         }
+        if self.protocol == ProtocolStage::WaitForInitPacket {
+            // The greeting is not yet part of the exchange that has these limits.
+            return Ok(None);
+        }
         self.rounds += 1;
         self.bytes += payload.len();
         let limits = &self.options.limits;

@@ -2,7 +2,9 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use porpoise_classic::{ClassicError, ClientError, ErrPacket, InfileRefused};
-use porpoise_classic_connect::ConnectError;
+use porpoise_classic_connect::{ConnectError, ConnectErrorKind};
+use porpoise_transport::TlsError;
+use porpoise_wire::Lost;
 
 /// What a client was asked to do when it could not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +39,18 @@ impl Error {
     #[must_use]
     pub const fn is_fatal(&self) -> bool {
         !matches!(self, Self::Server(_) | Self::InfileRefused(_))
+    }
+
+    /// One plain sentence on what to do, if there is anything to say.
+    #[must_use]
+    pub fn advice(&self) -> Option<&'static str> {
+        let Self::Connect(error) = self else { return None };
+        match error.kind() {
+            ConnectErrorKind::Lost(Lost::Tls { error: tls, .. }) | ConnectErrorKind::TlsSettings(tls) => {
+                tls.downcast_ref::<TlsError>().map(TlsError::advice).or_else(|| error.advice())
+            }
+            _ => error.advice(),
+        }
     }
 
     /// The error number: the server's, or the client's own (`CR_*`).
