@@ -1,23 +1,21 @@
 //! `cargo xtask layers`: the dependency table (`xtask/spec/layers.toml`), enforced.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, bail};
 use serde::Deserialize;
+
+use crate::metadata::{Graph, Metadata, Package};
+use crate::{Result, workspace};
 
 /// Check that no crate depends on more than it may.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
 pub(crate) fn run(Args {}: Args) -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent folder")?;
-    let path = root.join("xtask/spec/layers.toml");
-    let table: Table = toml::from_str(&fs::read_to_string(&path)?).context("layers.toml")?;
-    let metadata = metadata(root)?;
-    let faults = check(&table, &metadata);
+    let faults = check(&Table::read()?, &Metadata::read()?);
     for fault in &faults {
         eprintln!("{fault}");
     }
@@ -25,6 +23,16 @@ pub(crate) fn run(Args {}: Args) -> Result<()> {
         bail!("{} faults in the layers; the table is xtask/spec/layers.toml", faults.len());
     }
     Ok(())
+}
+
+/// What the table forbids below one of our crates, in a package that depends on it.
+pub(crate) fn below(name: &str, user: &Metadata) -> Result<Vec<String>> {
+    let package = user.packages.iter().find(|package| package.name == name);
+    let package = package.with_context(|| format!("it does not use {name}"))?;
+    let graph = Graph::new(user);
+    let table = Table::read()?;
+    let rules = table.below.iter().filter(|rule| rule.crates.iter().any(|listed| listed == name));
+    Ok(rules.flat_map(|rule| rule.faults(&graph, package)).collect())
 }
 
 #[derive(Debug, Deserialize)]
@@ -51,63 +59,26 @@ struct Below {
     why: String,
 }
 
-/// The parts of cargo's answer that matter here.
-#[derive(Debug, Deserialize)]
-struct Metadata {
-    packages: Vec<Package>,
-    workspace_members: BTreeSet<String>,
-    workspace_root: String,
-    resolve: Resolve,
+impl Table {
+    fn read() -> Result<Self> {
+        let text = fs::read_to_string(workspace::root().join("xtask/spec/layers.toml"))?;
+        toml::from_str(&text).context("layers.toml")
+    }
 }
 
-#[derive(Debug, Deserialize)]
-struct Package {
-    id: String,
-    name: String,
-    manifest_path: String,
-    dependencies: Vec<Dependency>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Dependency {
-    name: String,
-    kind: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Resolve {
-    nodes: Vec<Node>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Node {
-    id: String,
-    deps: Vec<Edge>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Edge {
-    pkg: String,
-    dep_kinds: Vec<Kind>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Kind {
-    kind: Option<String>,
-}
-
-/// A dependency that users of the crate do not get.
-fn is_dev(kind: Option<&str>) -> bool {
-    kind == Some("dev")
+impl Below {
+    fn faults<'a>(&self, graph: &Graph<'a>, package: &'a Package) -> Vec<String> {
+        let ways = graph.ways(&package.id, &self.never);
+        ways.into_iter().map(|way| format!("{way}: {}", self.why)).collect()
+    }
 }
 
 /// Everything that is not as the table says.
 fn check(table: &Table, metadata: &Metadata) -> Vec<String> {
+    let layered = Path::new(&metadata.workspace_root).join("crates");
     let members: BTreeMap<&str, &Package> = metadata
-        .packages
-        .iter()
-        .filter(|package| metadata.workspace_members.contains(&package.id))
-        .filter(|package| Path::new(&package.manifest_path).starts_with(layered(metadata)))
+        .members()
+        .filter(|package| Path::new(&package.manifest_path).starts_with(&layered))
         .map(|package| (package.name.as_str(), package))
         .collect();
     let mut faults = Vec::new();
@@ -124,7 +95,7 @@ fn check(table: &Table, metadata: &Metadata) -> Vec<String> {
     for rule in &table.below {
         for name in &rule.crates {
             match members.get(name.as_str()) {
-                Some(package) => faults.extend(graph.find(&package.id, rule)),
+                Some(package) => faults.extend(rule.faults(&graph, package)),
                 None => faults.push(format!("{name}: in the table, not in the workspace")),
             }
         }
@@ -132,14 +103,9 @@ fn check(table: &Table, metadata: &Metadata) -> Vec<String> {
     faults
 }
 
-/// The folder whose crates are layers; tools and tests beside it may depend on anything.
-fn layered(metadata: &Metadata) -> std::path::PathBuf {
-    Path::new(&metadata.workspace_root).join("crates")
-}
-
 /// Dependencies that a crate names itself, optional ones and those of other platforms included.
 fn direct(row: &Row, package: &Package, members: &BTreeMap<&str, &Package>) -> Vec<String> {
-    let named = package.dependencies.iter().filter(|dependency| !is_dev(dependency.kind.as_deref()));
+    let named = package.dependencies.iter().filter(|dependency| !dependency.is_dev());
     named
         .filter(|dependency| {
             let name = &dependency.name;
@@ -153,77 +119,10 @@ fn direct(row: &Row, package: &Package, members: &BTreeMap<&str, &Package>) -> V
         .collect()
 }
 
-/// The resolved dependencies without dev-dependencies, by package id.
-struct Graph<'a> {
-    names: BTreeMap<&'a str, &'a str>,
-    edges: BTreeMap<&'a str, Vec<&'a str>>,
-}
-
-impl<'a> Graph<'a> {
-    fn new(metadata: &'a Metadata) -> Self {
-        let used = |edge: &&'a Edge| edge.dep_kinds.iter().any(|kind| !is_dev(kind.kind.as_deref()));
-        let edges = metadata.resolve.nodes.iter().map(|node| {
-            let below = node.deps.iter().filter(used).map(|edge| edge.pkg.as_str());
-            (node.id.as_str(), below.collect())
-        });
-        let names = metadata.packages.iter().map(|package| (package.id.as_str(), package.name.as_str()));
-        Self { names: names.collect(), edges: edges.collect() }
-    }
-
-    /// Forbidden packages below `start`, each with a shortest way to it.
-    fn find(&self, start: &'a str, rule: &Below) -> Vec<String> {
-        let mut came_from: BTreeMap<&str, Option<&str>> = BTreeMap::from([(start, None)]);
-        let mut queue = VecDeque::from([start]);
-        let mut faults = Vec::new();
-        while let Some(id) = queue.pop_front() {
-            if id != start && rule.never.contains(self.name(id)) {
-                faults.push(format!("{}: {}", self.way(id, &came_from), rule.why));
-                continue;
-            }
-            for next in self.edges.get(id).into_iter().flatten() {
-                came_from.entry(next).or_insert_with(|| {
-                    queue.push_back(next);
-                    Some(id)
-                });
-            }
-        }
-        faults
-    }
-
-    fn name(&self, id: &'a str) -> &'a str {
-        self.names.get(id).copied().unwrap_or(id)
-    }
-
-    fn way(&self, end: &'a str, came_from: &BTreeMap<&'a str, Option<&'a str>>) -> String {
-        let back = std::iter::successors(Some(end), |id| came_from.get(id).copied().flatten());
-        let mut names: Vec<_> = back.map(|id| self.name(id)).collect();
-        names.reverse();
-        names.join(" -> ")
-    }
-}
-
-/// The workspace as cargo resolves it for this machine, all features on.
-fn metadata(root: &Path) -> Result<Metadata> {
-    let host = format!("--filter-platform={}", host()?);
-    let args = ["metadata", "--format-version=1", "--all-features", "--locked", &host];
-    let done = Command::new(env!("CARGO")).args(args).current_dir(root).output().context("cargo metadata")?;
-    if !done.status.success() {
-        bail!("cargo metadata: {}", String::from_utf8_lossy(&done.stderr).trim());
-    }
-    serde_json::from_slice(&done.stdout).context("cargo metadata")
-}
-
-/// The platform of this machine, so that cargo fetches no packages of others.
-fn host() -> Result<String> {
-    let done = Command::new("rustc").arg("-vV").output().context("rustc -vV")?;
-    let text = String::from_utf8(done.stdout)?;
-    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(host.context("rustc -vV names no host")?.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Metadata, Table, check};
+    use super::{Table, check};
+    use crate::metadata::Metadata;
 
     const TABLE: &str = r#"
         [[crate]]

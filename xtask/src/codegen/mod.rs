@@ -23,6 +23,11 @@ pub(crate) struct Args {
     check: bool,
 }
 
+/// Checks every generated file.
+pub(crate) fn check() -> Result<()> {
+    run(Args { check: true })
+}
+
 /// Writes every generated file, or checks them all.
 pub(crate) fn run(args: Args) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent folder")?;

@@ -16,7 +16,7 @@ mod progress;
 pub(crate) mod state;
 mod tree;
 mod up;
-mod url;
+pub(crate) mod url;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -70,7 +70,7 @@ pub(crate) struct UpArgs {
 pub(crate) fn run(args: Args) -> Result<()> {
     match args.action {
         Action::Up(args) => up(&args),
-        Action::Down => down(),
+        Action::Down => take_down(&[]),
         Action::Url { json } => url(json),
     }
 }
@@ -78,7 +78,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
 fn up(args: &UpArgs) -> Result<()> {
     let done = bring_up(args.all, args.from);
     // What is up is told even when something else failed.
-    print(&urls(&live(&Paths::find()?)?.servers))?;
+    print(&urls(&now_up()?.servers))?;
     done.map(drop)
 }
 
@@ -90,19 +90,28 @@ pub(crate) fn bring_up(all: bool, from: Option<Source>) -> Result<State> {
     live(&paths)
 }
 
-fn down() -> Result<()> {
+/// What is up now.
+pub(crate) fn now_up() -> Result<State> {
+    live(&Paths::find()?)
+}
+
+/// Stops the servers that this tool started, but for those named.
+pub(crate) fn take_down(keep: &[String]) -> Result<()> {
     let paths = Paths::find()?;
     let _lock = Lock::take(&lock_path(&paths))?;
-    for name in names() {
+    for name in names().filter(|name| !keep.iter().any(|kept| kept == name)) {
         if Home::new(&paths, name).stop()? {
             eprintln!("{name} is stopped");
         }
     }
-    State::empty().save(&paths.state)
+    // A file that cannot be read must not keep anyone from stopping servers.
+    let mut state = live(&paths).unwrap_or_else(|_| State::empty());
+    state.servers.retain(|server| keep.contains(&server.name));
+    state.save(&paths.state)
 }
 
 fn url(json: bool) -> Result<()> {
-    let state = live(&Paths::find()?)?;
+    let state = now_up()?;
     ensure!(!state.servers.is_empty(), "no server is up: run `cargo xtask server up` first");
     print(&if json { state.to_json()? + "\n" } else { urls(&state.servers) })
 }

@@ -140,9 +140,13 @@ fn decode(text: &str) -> Result<Cow<'_, str>> {
     percent_decode_str(text).decode_utf8().with_context(|| format!("{ENV} has a part that is not UTF-8"))
 }
 
+/// A text as a part of a URL.
+pub(crate) fn encode(text: &str) -> String {
+    utf8_percent_encode(text, ENCODED).to_string()
+}
+
 /// The URLs of a server, with what each of them is.
 pub(super) fn of(server: &Server) -> Vec<(&'static str, String)> {
-    let encode = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
     let mut login = encode(&server.root_user);
     if !server.root_password.is_empty() {
         login = format!("{login}:{}", encode(&server.root_password));

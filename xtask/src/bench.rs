@@ -1,0 +1,33 @@
+//! `cargo xtask bench`: builds the benches (`tests/bench`, a workspace of its own) and runs them.
+
+use std::process::Command;
+
+use crate::{Result, workspace};
+
+/// Arguments of `cargo xtask bench`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Passed on to the runner.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<String>,
+}
+
+/// Runs `cargo xtask bench`.
+pub(crate) fn run(args: Args) -> Result<()> {
+    workspace::run(runner().args(args.args))
+}
+
+/// Whether the benches run at all, in short; none when a tool that they need is missing, and why.
+pub(crate) fn smoke() -> Result<std::result::Result<String, String>> {
+    if !workspace::works(Command::new("valgrind").arg("--version")) {
+        return Ok(Err("valgrind, which counts the instructions, is not installed".to_owned()));
+    }
+    workspace::run(runner().arg("smoke"))?;
+    Ok(Ok(String::new()))
+}
+
+fn runner() -> Command {
+    let mut cargo = workspace::cargo(["run", "--release", "--manifest-path"]);
+    cargo.arg(workspace::root().join("tests/bench/runner/Cargo.toml")).arg("--");
+    cargo
+}

@@ -1,0 +1,124 @@
+//! The consumers (`tests/consumers/*`): programs that use one crate of ours and nothing above it.
+//!
+//! Each is a package with a workspace of its own, so that it is built with what it asks for and nothing more. Its
+//! manifest says what it is:
+//!
+//! ```toml
+//! [package.metadata.consumer]
+//! of = "porpoise-wire"    # the only crate of ours that it may name
+//! server = false          # whether it is given the URL of a server as its argument
+//! ```
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context as _, bail, ensure};
+use serde::Deserialize;
+
+use crate::metadata::Metadata;
+use crate::{Result, layers, workspace};
+
+/// One consumer.
+#[derive(Debug)]
+pub(crate) struct Consumer {
+    manifest: PathBuf,
+    about: About,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct About {
+    of: String,
+    server: bool,
+}
+
+/// The parts of a manifest that are read here.
+#[derive(Debug, Deserialize)]
+struct Manifest {
+    package: ManifestPackage,
+}
+
+#[derive(Debug, Deserialize)]
+struct ManifestPackage {
+    metadata: ManifestMetadata,
+}
+
+#[derive(Debug, Deserialize)]
+struct ManifestMetadata {
+    consumer: About,
+}
+
+impl Consumer {
+    /// All of them, by the name of their folder.
+    pub(crate) fn all() -> Result<Vec<Self>> {
+        let dir = workspace::root().join("tests/consumers");
+        let mut manifests: Vec<PathBuf> = fs::read_dir(&dir)?
+            .flatten()
+            .map(|entry| entry.path().join("Cargo.toml"))
+            .filter(|p| p.is_file())
+            .collect();
+        manifests.sort();
+        manifests.into_iter().map(Self::read).collect()
+    }
+
+    fn read(manifest: PathBuf) -> Result<Self> {
+        let doing = || manifest.display().to_string();
+        let text = fs::read_to_string(&manifest).with_context(doing)?;
+        let read: Manifest = toml::from_str(&text).with_context(doing)?;
+        Ok(Self { manifest, about: read.package.metadata.consumer })
+    }
+
+    /// The crate that it uses.
+    pub(crate) fn of(&self) -> &str {
+        &self.about.of
+    }
+
+    /// Whether it wants the URL of a server.
+    pub(crate) fn wants_server(&self) -> bool {
+        self.about.server
+    }
+
+    /// Checks that it names no other crate of ours, and that nothing is below that must not be.
+    pub(crate) fn check_layers(&self) -> Result<()> {
+        self.take_lock_file()?;
+        let metadata = Metadata::of(&self.manifest, &[])?;
+        let own = metadata.members().next().context("a consumer is a package")?;
+        let others =
+            own.dependencies.iter().filter(|dep| dep.name.starts_with("porpoise") && dep.name != self.of());
+        let others: Vec<&str> = others.map(|dep| dep.name.as_str()).collect();
+        ensure!(others.is_empty(), "{} uses also {}", own.name, others.join(", "));
+        let faults = layers::below(self.of(), &metadata)?;
+        ensure!(faults.is_empty(), "{}", faults.join("\n"));
+        Ok(())
+    }
+
+    /// A cargo command for it, `build` or `run`.
+    pub(crate) fn cargo(&self, command: &str, options: &[&str]) -> Result<Command> {
+        self.take_lock_file()?;
+        let mut cargo = workspace::cargo([command, "--quiet", "--manifest-path"]);
+        // In the main workspace's folder and with its profile, so that what it built already is used.
+        cargo.arg(&self.manifest).args(["--config", r#"profile.dev.package."*".opt-level=1"#]);
+        cargo.args(["--config", r#"profile.dev.package."*".debug=false"#]);
+        cargo.args(options).env("CARGO_TARGET_DIR", workspace::target_dir());
+        Ok(cargo)
+    }
+
+    /// Gives it the versions of the main workspace: they are the ones that were tested, and they are built.
+    fn take_lock_file(&self) -> Result<()> {
+        let from = workspace::root().join("Cargo.lock");
+        let to = self.manifest.with_file_name("Cargo.lock");
+        fs::copy(&from, &to).with_context(|| format!("copying {} to {}", from.display(), to.display()))?;
+        Ok(())
+    }
+}
+
+/// Builds and runs the facade's consumer with these features only.
+pub(crate) fn facade(features: &str, url: &str) -> Result<()> {
+    let all = Consumer::all()?;
+    let Some(consumer) = all.iter().find(|consumer| consumer.of() == "porpoise") else {
+        bail!("tests/consumers has none for the facade");
+    };
+    let options = ["--no-default-features", "--features", features, "--", url];
+    workspace::run(&mut consumer.cargo("run", &options)?)
+}
