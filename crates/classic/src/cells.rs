@@ -127,3 +127,91 @@ impl<'a> Iterator for Cells<'a> {
 }
 
 impl FusedIterator for Cells<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop, prop_assert, proptest};
+
+    use super::*;
+    use crate::columns::Collector;
+
+    fn columns(types: &[u8]) -> Columns {
+        let mut collector = Collector::default();
+        for column_type in types {
+            // def and five empty names | 12 | collation | length | type | flags | decimals | reserved
+            let head = b"\x03def\x00\x00\x00\x00\x00\x0c\x3f\x00\x0b\x00\x00\x00";
+            collector.push(&[&head[..], &[*column_type, 0, 0, 0, 0, 0]].concat(), 1 << 20).unwrap();
+        }
+        collector.finish(&mut Columns::default()).unwrap()
+    }
+
+    #[test]
+    fn binary_values_of_every_width() {
+        // TINY SHORT LONG INT24 LONGLONG FLOAT DOUBLE YEAR | DATETIME(4) TIME(0) | NEWDECIMAL BIT unknown
+        let columns = columns(&[1, 2, 3, 9, 8, 4, 5, 13, 12, 11, 246, 16, 100]);
+        let mut row = vec![0x00, 0, 0];
+        row.extend_from_slice(&[0xff, 1, 2, 1, 2, 3, 4, 1, 2, 3, 4]); // TINY, SHORT, LONG, INT24
+        row.extend_from_slice(&[8; 8]); // LONGLONG
+        row.extend_from_slice(&[4; 4]); // FLOAT
+        row.extend_from_slice(&[5; 8]); // DOUBLE
+        row.extend_from_slice(&[0xe8, 0x07]); // YEAR
+        row.extend_from_slice(&[4, 0xe8, 0x07, 1, 2]); // DATETIME without time
+        row.extend_from_slice(&[0]); // TIME zero
+        row.extend_from_slice(b"\x041.50\x01\x03\x02xy");
+        let cells: Result<Vec<_>, _> = Cells::new(&row, &columns, Encoding::Binary).collect();
+        let lengths: Vec<_> = cells.unwrap().into_iter().map(|cell| cell.unwrap().len()).collect();
+        assert_eq!(lengths, [1, 2, 4, 4, 8, 4, 8, 2, 4, 0, 4, 1, 2]);
+    }
+
+    #[test]
+    fn the_bitmap_has_an_offset_of_two() {
+        // Seven columns: bits 2 to 8, two bytes. NULL are the first (bit 2), the sixth (7) and the seventh (8).
+        let columns = columns(&[1; 7]);
+        let row = [0x00, 0b1000_0100, 0b1, 11, 12, 13, 14];
+        let cells: Result<Vec<_>, _> = Cells::new(&row, &columns, Encoding::Binary).collect();
+        let expected = [None, Some(&[11][..]), Some(&[12]), Some(&[13]), Some(&[14]), None, None];
+        assert_eq!(cells.unwrap(), expected);
+        // A column of type NULL has no bytes, whatever its bit says.
+        let columns = self::columns(&[6, 1]);
+        let cells: Result<Vec<_>, _> = Cells::new(&[0, 0, 7], &columns, Encoding::Binary).collect();
+        assert_eq!(cells.unwrap(), [None, Some(&[7][..])]);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_binary_row() {
+        let columns = columns(&[8, 253]);
+        let first = |row: &'static [u8]| Cells::new(row, &columns, Encoding::Binary).next();
+        let truncated = |field, needed, left| {
+            Some(Err(RowError::Malformed(WireError::Truncated { field, needed, left })))
+        };
+        assert_eq!(first(&[]), truncated("binary row header", 1, 0));
+        assert_eq!(first(&[0x00]), truncated("null_bitmap", 1, 0));
+        assert_eq!(first(&[0x00, 0, 1, 2, 3]), truncated("binary value", 8, 3));
+        let header = WireError::BadValue { field: "binary row header", value: 1 };
+        assert_eq!(first(&[0x01, 0]), Some(Err(header.into())));
+        let mut cells = Cells::new(&[0x00, 0b1100, 9], &columns, Encoding::Binary);
+        assert_eq!((cells.next(), cells.next()), (Some(Ok(None)), Some(Ok(None))));
+        assert_eq!(cells.next(), Some(Err(WireError::TrailingBytes { left: 1 }.into())));
+        assert_eq!(cells.next(), None);
+        let undefined = Columns::undefined(1);
+        let mut cells = Cells::new(&[0x00, 0, 1], &undefined, Encoding::Binary);
+        assert_eq!((cells.next(), cells.next()), (Some(Err(RowError::NoDefinitions)), None));
+    }
+
+    proptest! {
+        #[test]
+        fn any_row_gives_an_item_a_column_and_one_more_at_most(
+            types in prop::collection::vec(any::<u8>(), 0..20),
+            row in any::<Vec<u8>>(),
+            binary in any::<bool>(),
+        ) {
+            let columns = columns(&types);
+            let encoding = if binary { Encoding::Binary } else { Encoding::Text };
+            let cells: Vec<_> = Cells::new(&row, &columns, encoding).collect();
+            prop_assert!(cells.len() <= types.len() + 1);
+            prop_assert!(cells.iter().rev().skip(1).all(Result::is_ok), "nothing follows an error");
+            let bytes: usize = cells.iter().flatten().flatten().map(|cell| cell.len()).sum();
+            prop_assert!(bytes <= row.len());
+        }
+    }
+}

@@ -174,3 +174,96 @@ impl Collector {
         Ok(last.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ColumnType;
+
+    const MAX: usize = 1 << 20;
+
+    /// def, "", "", "", name, "" | 12 | collation 63 | length 11 | type | flags | decimals | reserved
+    fn definition(name: u8, column_type: u8) -> Vec<u8> {
+        let head = [3, b'd', b'e', b'f', 0, 0, 0, 1, name, 0];
+        [&head[..], &[12, 63, 0, 11, 0, 0, 0, column_type, 0, 0, 0, 0, 0]].concat()
+    }
+
+    fn collect(collector: &mut Collector, definitions: &[Vec<u8>]) {
+        for definition in definitions {
+            collector.push(definition, MAX).unwrap();
+        }
+    }
+
+    #[test]
+    fn definitions_are_found_by_index() {
+        let mut collector = Collector::default();
+        collect(&mut collector, &[definition(b'a', 3), definition(b'b', 253)]);
+        assert_eq!(collector.len(), 2);
+        let columns = collector.finish(&mut Columns::default()).unwrap();
+        assert_eq!(collector.len(), 0);
+        assert_eq!((columns.len(), columns.is_empty(), columns.is_defined()), (2, false, true));
+        assert_eq!(columns.iter().map(|column| column.name()).collect::<Vec<_>>(), [b"a", b"b"]);
+        assert_eq!(columns.get(1).unwrap().name(), b"b");
+        assert_eq!(columns.format(1).unwrap().column_type, ColumnType::VarString);
+        assert_eq!((columns.get(2), columns.format(2)), (None, None));
+        assert_eq!(format!("{columns:?}"), r#"{"a": Long, "b": VarString}"#);
+    }
+
+    #[test]
+    fn the_same_definitions_again_are_shared() {
+        let (mut collector, mut last) = (Collector::default(), Columns::default());
+        let shared = |one: &Columns, two: &Columns| match (&one.set, &two.set) {
+            (Some(one), Some(two)) => Arc::ptr_eq(one, two),
+            _ => false,
+        };
+        collect(&mut collector, &[definition(b'a', 3)]);
+        let first = collector.finish(&mut last).unwrap();
+        collect(&mut collector, &[definition(b'a', 3)]);
+        let second = collector.finish(&mut last).unwrap();
+        assert!(shared(&first, &second));
+        // Others take no part of those that are still held.
+        collect(&mut collector, &[definition(b'b', 3)]);
+        let third = collector.finish(&mut last).unwrap();
+        assert!(!shared(&first, &third) && first != third);
+        assert_eq!(first.get(0).unwrap().name(), b"a");
+        // Nobody holds them: the memory is used again.
+        let place = third.set.as_ref().map(Arc::as_ptr);
+        drop(third);
+        collect(&mut collector, &[definition(b'c', 3), definition(b'd', 3)]);
+        let fourth = collector.finish(&mut last).unwrap();
+        assert_eq!(fourth.set.as_ref().map(Arc::as_ptr), place);
+        assert_eq!(fourth.iter().map(|column| column.name()).collect::<Vec<_>>(), [b"c", b"d"]);
+    }
+
+    #[test]
+    fn equal_bytes_with_other_bounds_are_other_definitions() {
+        let (mut one, mut two) = (Collector::default(), Collector::default());
+        one.push(&[0; 8], MAX).unwrap();
+        two.push(&[0; 2], MAX).unwrap();
+        two.push(&[0; 2], MAX).unwrap();
+        assert_eq!(one.raw.len(), two.raw.len());
+        assert_ne!(one.raw, two.raw);
+    }
+
+    #[test]
+    fn nothing_is_left_of_what_was_cleared_or_malformed() {
+        let (mut collector, mut last) = (Collector::default(), Columns::default());
+        collect(&mut collector, &[definition(b'a', 3)]);
+        collector.clear();
+        assert_eq!(collector.finish(&mut last).unwrap().len(), 0);
+        collector.push(&[3], MAX).unwrap();
+        assert!(collector.finish(&mut last).is_err());
+        assert_eq!(last, Columns::default());
+        let error = collector.push(&[0; 100], 100).unwrap_err();
+        assert_eq!(error, WireError::PacketTooLarge { size: 104, limit: 100 });
+    }
+
+    #[test]
+    fn columns_without_definitions() {
+        let columns = Columns::undefined(2);
+        assert_eq!((columns.len(), columns.is_defined()), (2, false));
+        assert_eq!((columns.get(0), columns.iter().count()), (None, 0));
+        assert_ne!(columns, Columns::default());
+        assert_eq!(format!("{columns:?}"), "2 columns without definitions");
+    }
+}

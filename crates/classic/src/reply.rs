@@ -74,8 +74,7 @@ impl Session {
             State::PsDescription => self.ps_description(first, cx),
             State::PsDefs(_) => self.ps_def(first, cx),
             State::FieldList => self.field_list_def(cx),
-            State::Rows(encoding) => self.result_end(encoding, cx),
-            State::FieldListEnd => self.result_end(Encoding::Text, cx),
+            State::Rows(_) | State::FieldListEnd => self.result_end(cx),
             State::Idle | State::InfileRefusal | State::Quitting | State::Closed | State::Failed(_) => {
                 Err(self.unexpected(cx))
             }
@@ -140,8 +139,9 @@ impl Session {
         self.taken(State::Idle, event, cx)
     }
 
-    /// Takes over what the end of a result says; gives what to wait for.
-    fn ended(&mut self, end: &ResultEnd, encoding: Encoding) -> State {
+    /// Takes over what the end of a result says.
+    #[inline]
+    fn follow(&mut self, end: &ResultEnd) {
         self.status = end.status();
         for change in end.session_state().flatten() {
             if let StateChange::SystemVariable { name: CHARACTER_SET_CLIENT, value } = change
@@ -150,7 +150,21 @@ impl Session {
                 self.charset = collation.id;
             }
         }
+    }
+
+    /// The end of a result; gives what to wait for.
+    #[inline]
+    fn ended(&mut self, end: &ResultEnd, encoding: Encoding) -> State {
+        self.follow(end);
         if end.has_more_results() { State::Result(encoding) } else { State::Idle }
+    }
+
+    /// The end of a reply that has no more results, whatever the status says.
+    #[inline]
+    fn ended_alone(&mut self, end: &ResultEnd) -> State {
+        self.follow(end);
+        self.status.remove(StatusFlags::SERVER_MORE_RESULTS_EXISTS);
+        State::Idle
     }
 
     /// OK or, for COM_SET_OPTION and COM_DEBUG, EOF.
@@ -162,10 +176,8 @@ impl Session {
             _ => return Err(self.unexpected(cx)),
         };
         let ok = ok.map_err(|error| self.malformed(error))?;
-        // These commands have one reply, whatever the status says.
-        let _ = self.ended(ok.end(), Encoding::Text);
-        self.status.remove(StatusFlags::SERVER_MORE_RESULTS_EXISTS);
-        self.taken(State::Idle, Event::Ok(ok), cx)
+        let next = self.ended_alone(ok.end());
+        self.taken(next, Event::Ok(ok), cx)
     }
 
     fn ok(&self, payload: &[u8]) -> Result<OkReply, Fault> {
@@ -272,21 +284,24 @@ impl Session {
         let eof = EofPacket::parse(payload, self.capabilities).map_err(|error| self.malformed(error))?;
         if encoding == Encoding::Binary && eof.status().contains(StatusFlags::SERVER_STATUS_CURSOR_EXISTS) {
             // A cursor is open, so no rows come, and no second EOF.
-            return self.result_end(encoding, cx);
+            return self.result_end(cx);
         }
         self.framer.consume(cx.rx);
         self.state = State::Rows(encoding);
         Ok(None)
     }
 
-    /// What ends rows or a field list.
-    fn result_end<T: TraceSink>(&mut self, encoding: Encoding, cx: &mut Cx<'_, T>) -> Read {
+    /// What ends rows, definitions with a cursor, or a field list.
+    fn result_end<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Read {
         let payload = self.framer.payload(cx.rx);
         if !is_end(payload, self.capabilities) {
             return Err(self.unexpected(cx));
         }
         let end = end(payload, self.capabilities).map_err(|error| self.malformed(error))?;
-        let next = self.ended(&end, encoding);
+        let next = match self.state {
+            State::Rows(encoding) => self.ended(&end, encoding),
+            _ => self.ended_alone(&end),
+        };
         self.taken(next, Event::End(end), cx)
     }
 

@@ -300,3 +300,59 @@ impl std::error::Error for RowError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two rows of two cells: "1", "one" and "2", NULL.
+    fn batch() -> RowBatch {
+        let frames = b"\x06\x00\x00\x05\x011\x03one\x03\x00\x00\x06\x012\xfb";
+        RowBatch::new(Run::Frames(Bytes::from_static(frames)), 2, Columns::undefined(2), Encoding::Text)
+    }
+
+    #[test]
+    fn rows_of_a_batch() {
+        let batch = batch();
+        let mut rows = batch.iter();
+        assert_eq!((batch.len(), rows.len()), (2, 2));
+        let (one, two) = (rows.next().unwrap(), rows.next().unwrap());
+        assert!(rows.next().is_none());
+        assert_eq!((one.get(0), one.get(1)), (Ok(Some(&b"1"[..])), Ok(Some(&b"one"[..]))));
+        assert_eq!((two.get(0), two.get(1)), (Ok(Some(&b"2"[..])), Ok(None)));
+        assert_eq!(two.get(2), Err(RowError::NoSuchColumn { index: 2, columns: 2 }));
+        assert_eq!((one.payload(), two.len()), (&b"\x011\x03one"[..], 2));
+    }
+
+    #[test]
+    fn a_packet_of_several_frames_is_one_row_without_a_header() {
+        let joined = Run::Joined(Bytes::from_static(b"\x011\x03one"));
+        let batch = RowBatch::new(joined, 1, Columns::undefined(2), Encoding::Text);
+        let rows: Vec<_> = batch.iter().map(|row| row.get(1)).collect();
+        assert_eq!(rows, [Ok(Some(&b"one"[..]))]);
+    }
+
+    #[test]
+    fn owned_rows_outlive_their_batch() {
+        let batch = batch();
+        let row = batch.iter().next().unwrap();
+        let (shared, detached) = (row.share(), row.detach());
+        let place = row.payload().as_ptr();
+        assert_eq!(shared.borrow().payload().as_ptr(), place, "shared bytes are not copied");
+        assert_ne!(detached.borrow().payload().as_ptr(), place);
+        drop(batch);
+        assert_eq!(shared, detached);
+        assert_eq!(shared.get(1), Ok(Some(&b"one"[..])));
+        assert_eq!(shared.iter().count(), 2);
+        // A row that is owned can be shared again.
+        assert_eq!(shared.borrow().share(), shared);
+    }
+
+    #[test]
+    fn debug_shows_no_values() {
+        assert_eq!(
+            format!("{:?}", batch()),
+            "[RowRef { cells: 2, bytes: 6 }, RowRef { cells: 2, bytes: 3 }]"
+        );
+    }
+}

@@ -241,3 +241,63 @@ impl Machine for Session {
 pub(crate) const fn open(bytes: &[u8]) -> Payload<'_> {
     Payload::open(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+    use porpoise_trace::NoTrace;
+
+    use super::*;
+
+    fn session() -> Session {
+        let limits = Limits::default();
+        let mut seed = SessionSeed::new(Framer::new(limits), CapabilityFlags::CLIENT_PROTOCOL_41, limits);
+        seed.capabilities.insert(CapabilityFlags::CLIENT_SESSION_TRACK);
+        seed.connection_id = 7;
+        seed.server_version = "9.7.4".into();
+        Session::resume(seed)
+    }
+
+    /// Sends COM_PING and reads one reply.
+    fn ping(session: &mut Session, reply: &[u8]) {
+        let (mut rx, mut tx, mut trace) = (BytesMut::from(reply), BytesMut::new(), NoTrace);
+        let mut cx = Cx::new(&mut rx, &mut tx, &mut trace);
+        session.ping(&mut cx).unwrap();
+        assert_eq!(session.protocol_stage(), ProtocolStage::WaitForResult);
+        assert!(matches!(session.advance(&mut cx), Ok(Step::Event(Event::Ok(_)))));
+    }
+
+    #[test]
+    fn status_and_character_set_follow_the_server() {
+        let mut session = session();
+        assert_eq!((session.charset(), session.status()), (45, StatusFlags::SERVER_STATUS_AUTOCOMMIT));
+        // OK, status SESSION_STATE_CHANGED | IN_TRANS, no info, state: character_set_client = latin1
+        let reply =
+            b"\x27\x00\x00\x01\x00\x00\x00\x01\x40\x00\x00\x00\x1e\x00\x1c\x14character_set_client\x06latin1";
+        ping(&mut session, reply);
+        assert_eq!(session.charset(), 8);
+        assert_eq!(session.status().bits(), 0x4001);
+        // A character set that nobody knows changes nothing.
+        let reply =
+            b"\x24\x00\x00\x01\x00\x00\x00\x01\x40\x00\x00\x00\x1b\x00\x19\x14character_set_client\x03new";
+        ping(&mut session, reply);
+        assert_eq!(session.charset(), 8);
+    }
+
+    #[test]
+    fn a_reply_of_one_packet_has_no_more_results() {
+        let mut session = session();
+        ping(&mut session, &[7, 0, 0, 1, 0, 0, 0, 0x0a, 0, 0, 0]);
+        assert!(session.is_idle() && !session.has_more_results());
+    }
+
+    #[test]
+    fn a_session_goes_on_from_its_seed() {
+        let session = session();
+        assert_eq!((session.connection_id(), session.server_version()), (7, "9.7.4"));
+        let again = Session::resume(session.into_seed());
+        assert_eq!((again.connection_id(), again.server_version(), again.charset()), (7, "9.7.4", 45));
+        assert!(again.is_idle());
+        assert_eq!(again.stage(), ProtocolStage::ReadyForCommand);
+    }
+}

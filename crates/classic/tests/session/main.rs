@@ -1,0 +1,13 @@
+//! The command phase against a server that is a list of bytes: its trace is the one that MySQL's own client was
+//! recorded with, and no way of cutting the bytes changes what is told.
+
+#[cfg(test)]
+mod edges;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod random;
+#[cfg(test)]
+mod support;
