@@ -197,7 +197,8 @@ impl Login {
     pub(crate) fn fail<T: TraceSink>(&self, fault: Fault, cx: &mut Cx<'_, T>) -> ConnectError {
         let code = fault.kind.code();
         // An ERR packet is the server's word: the reference tells no ERROR for it.
-        if !fault.told && !matches!(fault.kind, ConnectErrorKind::Server(_)) {
+        let of_server = matches!(&fault.kind, ConnectErrorKind::Server(err) if err.code() != ClientError::CR_UNKNOWN_ERROR);
+        if !fault.told && !of_server {
             self.emit(cx, TraceEvent::Error { errno: code });
         }
         self.emit(cx, TraceEvent::Disconnected);
@@ -308,7 +309,7 @@ impl Login {
     /// AUTH_BEGIN: chooses the plugin, and whether the greeting's scramble is meant for it.
     fn begin<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<Option<LoginStep>, Fault> {
         self.enter(ConnectStage::AuthBegin, cx);
-        let (mechanism, fits) = self.choose()?;
+        let (mechanism, fits) = self.choose(cx)?;
         self.enabled(&*mechanism)?;
         self.enter(ConnectStage::AuthRunFirstAuthenticateUser, cx);
         let challenge = self.server.challenge;
@@ -316,8 +317,9 @@ impl Login {
         self.start(Run::First, mechanism, challenge, cx)
     }
 
-    /// The plugin to start with, and whether it is the one that the greeting names.
-    fn choose(&self) -> Result<(Box<dyn Mechanism>, bool), Fault> {
+    /// The plugin to start with, and whether it is the one that the greeting names. One that is not known is told
+    /// to the trace as an error, although the login goes on with another.
+    fn choose<T: TraceSink>(&self, cx: &mut Cx<'_, T>) -> Result<(Box<dyn Mechanism>, bool), Fault> {
         let registry = &self.options.registry;
         let wanted = self.options.default_auth.as_deref();
         let greeted = match (self.server.plugin.get(), self.envelope) {
@@ -327,8 +329,9 @@ impl Login {
             (None, _) => Some(NATIVE_PLUGIN),
         };
         for name in [wanted, greeted].into_iter().flatten() {
-            if let Ok(mechanism) = registry.make(name) {
-                return Ok((mechanism, greeted == Some(name)));
+            match registry.make(name) {
+                Ok(mechanism) => return Ok((mechanism, greeted == Some(name))),
+                Err(error) => self.emit(cx, TraceEvent::Error { errno: error.client_error() }),
             }
         }
         let name = wanted.unwrap_or(DEFAULT_PLUGIN);
