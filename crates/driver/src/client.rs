@@ -104,6 +104,12 @@ impl Client {
         self.session().map_or(CapabilityFlags::empty(), Session::capabilities)
     }
 
+    /// The id of the connection's collation; 0 once the connection is closed.
+    #[must_use]
+    pub fn charset(&self) -> u16 {
+        self.session().map_or(0, Session::charset)
+    }
+
     /// The server's status after the last reply.
     #[must_use]
     pub fn status(&self) -> StatusFlags {

@@ -8,6 +8,37 @@
 //!   connect goes on where it was.
 //! * [`Client`] is the session after it.
 //! * [`blocking`] has a runtime of its own, without threads: a non-blocking socket and `poll(2)`.
+//!
+//! A whole connect against a server of three packets:
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::net::TcpListener;
+//! use std::sync::Arc;
+//!
+//! use porpoise_driver::blocking;
+//! use porpoise_driver::Options;
+//!
+//! let listener = TcpListener::bind("127.0.0.1:0")?;
+//! let port = listener.local_addr()?.port();
+//! let server = std::thread::spawn(move || -> std::io::Result<()> {
+//!     let (mut client, _) = listener.accept()?;
+//!     client.write_all(b"\x49\0\0\x00\x0a9.7.4\0\x08\0\0\0ABCDEFGH\0\xff\xf7\xff\x02\0\xff\xdf\x15\0\0\0\0\0\0\0\0\0\0")?;
+//!     client.write_all(b"IJKLMNOPQRST\0caching_sha2_password\0")?;
+//!     client.read(&mut [0; 512])?; // the login
+//!     client.write_all(b"\x07\0\0\x02\0\0\0\x02\0\0\0")?; // OK
+//!     client.read(&mut [0; 512])?; // COM_PING
+//!     client.write_all(b"\x07\0\0\x01\0\0\0\x02\0\0\0")
+//! });
+//!
+//! let url = format!("mysql://dolphin@127.0.0.1:{port}/?connect-timeout=5");
+//! let mut client = blocking::connect(Arc::new(Options::from_url(&url)?))?;
+//! assert_eq!(client.client().connection_id(), 8);
+//! client.ping()?;
+//! client.close()?;
+//! # server.join().unwrap()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod blocking;
 mod client;

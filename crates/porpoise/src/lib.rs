@@ -31,17 +31,17 @@
 //! # fn main() {}
 //! ```
 
+pub use porpoise_auth as auth;
 #[cfg(feature = "classic")]
 pub use porpoise_classic as classic;
 #[cfg(feature = "classic")]
 pub use porpoise_classic_connect as classic_connect;
+pub use porpoise_driver as driver;
 #[cfg(feature = "classic")]
 pub use porpoise_driver::{
-    Client, ConfigError, Connecting, Error, FlightRecord, Options, OptionsBuilder, Responder, Results, StageRecord,
-    Target,
+    Client, ConfigError, Connecting, Error, FlightRecord, Options, OptionsBuilder, Responder, Results,
+    StageRecord, Target,
 };
-pub use porpoise_auth as auth;
-pub use porpoise_driver as driver;
 pub use porpoise_trace as trace;
 pub use porpoise_transport as transport;
 pub use porpoise_wire as wire;

@@ -53,7 +53,9 @@ impl Runtime for AsyncStd {
 
     fn link(&self, socket: Socket) -> io::Result<Box<dyn Link>> {
         match socket {
-            Socket::Tcp(stream) => Ok(Box::new(Pending::new(Async::new_nonblocking(stream)?, TcpStream::take_error))),
+            Socket::Tcp(stream) => {
+                Ok(Box::new(Pending::new(Async::new_nonblocking(stream)?, TcpStream::take_error)))
+            }
             Socket::Unix(stream) => {
                 Ok(Box::new(Pending::new(Async::new_nonblocking(stream)?, UnixStream::take_error)))
             }
