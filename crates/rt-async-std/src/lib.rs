@@ -3,16 +3,32 @@
 //! async-std and smol share a reactor (`async-io`), so [`ASYNC_STD`] works on both executors. [`IoLink`] makes a
 //! link of any stream that has futures-io's traits: a tunnel, a proxy's stream, a test's pipe.
 //!
-//! ```no_run
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! ```
 //! use std::sync::Arc;
 //!
 //! use porpoise_driver::{Client, Options};
 //! use porpoise_rt_async_std::ASYNC_STD;
 //!
-//! let options = Arc::new(Options::from_url("mysql://user:password@db.example/test")?);
+//! # fn server() -> std::io::Result<u16> {
+//! #     use std::io::{Read, Write};
+//! #     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! #     let port = listener.local_addr()?.port();
+//! #     std::thread::spawn(move || -> std::io::Result<()> {
+//! #         let (mut client, _) = listener.accept()?;
+//! #         client.write_all(b"\x49\0\0\x00\x0a9.7.4\0\x08\0\0\0ABCDEFGH\0\xff\xf7\xff\x02\0\xff\xdf\x15\0\0\0\0\0\0\0\0\0\0")?;
+//! #         client.write_all(b"IJKLMNOPQRST\0caching_sha2_password\0")?;
+//! #         client.read(&mut [0; 512])?;
+//! #         client.write_all(b"\x07\0\0\x02\0\0\0\x02\0\0\0")?;
+//! #         client.read(&mut [0; 512])?;
+//! #         client.write_all(b"\x07\0\0\x01\0\0\0\x02\0\0\0")
+//! #     });
+//! #     Ok(port)
+//! # }
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let port = server()?;
+//! let options = Options::from_url(&format!("mysql://dolphin@127.0.0.1:{port}/?connect-timeout=5"))?;
 //! async_std::task::block_on(async {
-//!     let mut client = Client::connect(ASYNC_STD, options).await?;
+//!     let mut client = Client::connect(ASYNC_STD, Arc::new(options)).await?;
 //!     client.ping().await?;
 //!     client.close().await
 //! })?;

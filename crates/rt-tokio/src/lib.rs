@@ -1,18 +1,32 @@
 //! porpoise on tokio: links, timers, name lookup. Nothing else is here; the protocol is in `porpoise-driver`.
 //!
-//! ```no_run
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! ```
 //! use std::sync::Arc;
 //!
 //! use porpoise_driver::{Client, Options};
 //! use porpoise_rt_tokio::TOKIO;
 //!
-//! let options = Arc::new(Options::from_url("mysql://user:password@db.example/test?ssl-mode=REQUIRED")?);
-//! let mut client = Client::connect(TOKIO, options).await?;
-//! let mut results = client.query("SELECT 1").await?;
-//! while let Some(batch) = results.next_batch().await? {
-//!     println!("{} rows", batch.len());
-//! }
+//! # fn server() -> std::io::Result<u16> {
+//! #     use std::io::{Read, Write};
+//! #     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! #     let port = listener.local_addr()?.port();
+//! #     std::thread::spawn(move || -> std::io::Result<()> {
+//! #         let (mut client, _) = listener.accept()?;
+//! #         client.write_all(b"\x49\0\0\x00\x0a9.7.4\0\x08\0\0\0ABCDEFGH\0\xff\xf7\xff\x02\0\xff\xdf\x15\0\0\0\0\0\0\0\0\0\0")?;
+//! #         client.write_all(b"IJKLMNOPQRST\0caching_sha2_password\0")?;
+//! #         client.read(&mut [0; 512])?;
+//! #         client.write_all(b"\x07\0\0\x02\0\0\0\x02\0\0\0")?;
+//! #         client.read(&mut [0; 512])?;
+//! #         client.write_all(b"\x07\0\0\x01\0\0\0\x02\0\0\0")
+//! #     });
+//! #     Ok(port)
+//! # }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let port = server()?;
+//! let options = Options::from_url(&format!("mysql://dolphin@127.0.0.1:{port}/?connect-timeout=5"))?;
+//! let mut client = Client::connect(TOKIO, Arc::new(options)).await?;
+//! client.ping().await?;
 //! client.close().await?;
 //! # Ok(())
 //! # }
