@@ -5,7 +5,7 @@
 //!
 //! ```toml
 //! [package.metadata.consumer]
-//! of = "porpoise-wire"    # the only crate of ours that it may name
+//! of = "porpoise-wire"    # the crate it uses; it may name those below it, whose types that crate speaks
 //! server = false          # whether it is given the URL of a server as its argument
 //! ```
 
@@ -18,6 +18,15 @@ use serde::Deserialize;
 
 use crate::metadata::Metadata;
 use crate::{Result, layers, workspace};
+
+/// Their manifests.
+pub(crate) fn manifests() -> Result<Vec<PathBuf>> {
+    let dir = fs::read_dir(workspace::root().join("tests/consumers"))?;
+    let files = dir.flatten().map(|entry| entry.path().join("Cargo.toml"));
+    let mut manifests: Vec<PathBuf> = files.filter(|path| path.is_file()).collect();
+    manifests.sort();
+    Ok(manifests)
+}
 
 /// One consumer.
 #[derive(Debug)]
@@ -52,14 +61,7 @@ struct ManifestMetadata {
 impl Consumer {
     /// All of them, by the name of their folder.
     pub(crate) fn all() -> Result<Vec<Self>> {
-        let dir = workspace::root().join("tests/consumers");
-        let mut manifests: Vec<PathBuf> = fs::read_dir(&dir)?
-            .flatten()
-            .map(|entry| entry.path().join("Cargo.toml"))
-            .filter(|p| p.is_file())
-            .collect();
-        manifests.sort();
-        manifests.into_iter().map(Self::read).collect()
+        manifests()?.into_iter().map(Self::read).collect()
     }
 
     fn read(manifest: PathBuf) -> Result<Self> {
@@ -79,15 +81,13 @@ impl Consumer {
         self.about.server
     }
 
-    /// Checks that it names no other crate of ours, and that nothing is below that must not be.
+    /// Checks that it names no crate of ours above the one it uses, and that nothing is below that must not be.
     pub(crate) fn check_layers(&self) -> Result<()> {
         self.take_lock_file()?;
         let metadata = Metadata::of(&self.manifest, &[])?;
         let own = metadata.members().next().context("a consumer is a package")?;
-        let others =
-            own.dependencies.iter().filter(|dep| dep.name.starts_with("porpoise") && dep.name != self.of());
-        let others: Vec<&str> = others.map(|dep| dep.name.as_str()).collect();
-        ensure!(others.is_empty(), "{} uses also {}", own.name, others.join(", "));
+        let above = layers::not_below(self.of(), own, &metadata)?;
+        ensure!(above.is_empty(), "{} uses {}, which {} does not", own.name, above.join(", "), self.of());
         let faults = layers::below(self.of(), &metadata)?;
         ensure!(faults.is_empty(), "{}", faults.join("\n"));
         Ok(())

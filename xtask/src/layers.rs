@@ -27,12 +27,20 @@ pub(crate) fn run(Args {}: Args) -> Result<()> {
 
 /// What the table forbids below one of our crates, in a package that depends on it.
 pub(crate) fn below(name: &str, user: &Metadata) -> Result<Vec<String>> {
-    let package = user.packages.iter().find(|package| package.name == name);
-    let package = package.with_context(|| format!("it does not use {name}"))?;
+    let package = user.package(name)?;
     let graph = Graph::new(user);
     let table = Table::read()?;
     let rules = table.below.iter().filter(|rule| rule.crates.iter().any(|listed| listed == name));
     Ok(rules.flat_map(|rule| rule.faults(&graph, package)).collect())
+}
+
+/// The crates of ours that a package names, but for one crate and what is below that.
+pub(crate) fn not_below<'a>(name: &str, user: &'a Package, metadata: &'a Metadata) -> Result<Vec<&'a str>> {
+    let package = metadata.package(name)?;
+    let graph = Graph::new(metadata);
+    let is_below = |other: &str| !graph.ways(&package.id, &BTreeSet::from([other.to_owned()])).is_empty();
+    let ours = user.dependencies.iter().filter(|dependency| dependency.path.is_some());
+    Ok(ours.map(|d| d.name.as_str()).filter(|other| *other != name && !is_below(other)).collect())
 }
 
 #[derive(Debug, Deserialize)]

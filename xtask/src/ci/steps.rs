@@ -3,7 +3,7 @@
 use super::servers;
 use super::tally::Tally;
 use super::{Ci, Outcome, consumers, features, licences};
-use crate::{Result, bench, codegen, demo, fuzz, layers, matrix, server, workspace};
+use crate::{Result, bench, codegen, consumer, demo, fuzz, layers, matrix, server, workspace};
 
 /// One step.
 #[derive(Debug)]
@@ -69,7 +69,12 @@ fn done(_: ()) -> Outcome {
 }
 
 fn fmt(_: &mut Ci) -> Result<Outcome> {
-    workspace::run(&mut workspace::cargo(["fmt", "--all", "--check"])).map(done)
+    workspace::run(&mut workspace::cargo(["fmt", "--all", "--check"]))?;
+    let beside = ["tests/fuzz", "tests/bench"].map(|dir| workspace::root().join(dir).join("Cargo.toml"));
+    for manifest in consumer::manifests()?.into_iter().chain(beside).filter(|manifest| manifest.is_file()) {
+        workspace::run(workspace::cargo(["fmt", "--all", "--check", "--manifest-path"]).arg(manifest))?;
+    }
+    Ok(done(()))
 }
 
 fn clippy(_: &mut Ci) -> Result<Outcome> {
