@@ -32,7 +32,6 @@ enum Layout<'a> {
     },
     /// What the first item will be.
     Broken(RowError),
-    Done,
 }
 
 /// Columns before the first in the bitmap of a binary row.
@@ -52,21 +51,31 @@ impl<'a> Cells<'a> {
         Self { r, columns, next: 0, layout }
     }
 
-    #[inline]
-    fn cell(&mut self, index: usize) -> Result<Option<&'a [u8]>, RowError> {
-        match self.layout {
-            Layout::Text => Ok(self.r.nullable_bytes("cell")?),
-            Layout::Binary { nulls } => {
-                let bit = index + BITMAP_OFFSET;
-                if nulls.get(bit / 8).is_none_or(|byte| byte & (1 << (bit % 8)) != 0) {
-                    return Ok(None);
-                }
-                let format = self.columns.format(index).ok_or(RowError::NoDefinitions)?;
-                Ok(binary_value(&mut self.r, format.column_type)?)
-            }
-            Layout::Broken(error) => Err(error),
-            Layout::Done => Ok(None),
+    /// A cell of a binary row.
+    fn binary(&mut self, index: usize) -> Result<Option<&'a [u8]>, RowError> {
+        let nulls = match self.layout {
+            Layout::Binary { nulls } => nulls,
+            Layout::Broken(error) => return Err(error),
+            Layout::Text => return Ok(self.r.nullable_bytes("cell")?),
+        };
+        let bit = index + BITMAP_OFFSET;
+        if nulls.get(bit / 8).is_none_or(|byte| byte & (1 << (bit % 8)) != 0) {
+            return Ok(None);
         }
+        let format = self.columns.format(index).ok_or(RowError::NoDefinitions)?;
+        Ok(binary_value(&mut self.r, format.column_type)?)
+    }
+
+    /// Behind the last cell there is nothing.
+    fn end(&mut self) -> Option<Result<Option<&'a [u8]>, RowError>> {
+        let error = self.r.finish().err()?;
+        self.stop();
+        Some(Err(error.into()))
+    }
+
+    fn stop(&mut self) {
+        self.next = self.columns.len();
+        self.r = Reader::new(&[]);
     }
 }
 
@@ -104,25 +113,19 @@ impl<'a> Iterator for Cells<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if matches!(self.layout, Layout::Done) {
-            return None;
+        let index = self.next;
+        if index >= self.columns.len() {
+            return self.end();
         }
-        let item = if self.next < self.columns.len() {
-            self.cell(self.next)
-        } else {
-            match self.r.finish() {
-                Ok(()) => {
-                    self.layout = Layout::Done;
-                    return None;
-                }
-                Err(error) => Err(error.into()),
-            }
-        };
         self.next += 1;
-        if item.is_err() {
-            self.layout = Layout::Done;
+        let cell = match self.layout {
+            Layout::Text => self.r.nullable_bytes("cell").map_err(RowError::Malformed),
+            _ => self.binary(index),
+        };
+        if cell.is_err() {
+            self.stop();
         }
-        Some(item)
+        Some(cell)
     }
 }
 

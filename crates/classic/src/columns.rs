@@ -8,6 +8,9 @@ use crate::{ColumnDefinition41, ColumnFormat};
 /// Bytes before each definition in [`Set::raw`]: its length.
 const PREFIX: usize = 4;
 
+/// Up to this many bytes of definitions are allowed whatever the limit is, and are kept from one result to the next.
+const SMALL: usize = 16 << 10;
+
 /// The columns of a result set, or the parameters of a statement. A clone shares them.
 ///
 /// A session keeps the definitions of its last result set: when the same ones come again, as for a statement that
@@ -85,8 +88,9 @@ impl Set {
     }
 
     /// Parses all of [`raw`](Self::raw).
-    fn index(&mut self) -> Result<(), WireError> {
+    fn index(&mut self, count: usize) -> Result<(), WireError> {
         self.entries.clear();
+        self.entries.reserve_exact(count);
         let mut start = 0;
         while let Some((prefix, left)) =
             self.raw.get(start..).and_then(|left| left.split_first_chunk::<PREFIX>())
@@ -144,11 +148,24 @@ impl Collector {
         self.count = 0;
     }
 
-    /// Adds one. All of them together must not be larger than one packet may be.
+    /// Starts anew. What a large result left behind is freed before another one comes.
+    pub(crate) fn begin(&mut self, last: &mut Columns) {
+        self.clear();
+        if self.raw.capacity() > SMALL {
+            self.raw = Vec::new();
+        }
+        if last.set.as_deref().is_some_and(|set| set.raw.capacity() > SMALL) {
+            *last = Columns::default();
+        }
+    }
+
+    /// Adds one. All of them together, with what is made of them, must be smaller than one packet may be: so they
+    /// get a quarter.
     pub(crate) fn push(&mut self, payload: &[u8], max_packet: usize) -> Result<(), WireError> {
         let size = self.raw.len() + PREFIX + payload.len();
-        let prefix = u32::try_from(payload.len()).ok().filter(|_| size <= max_packet);
-        let prefix = prefix.ok_or(WireError::PacketTooLarge { size, limit: max_packet })?;
+        let limit = (max_packet / 4).max(SMALL);
+        let prefix = u32::try_from(payload.len()).ok().filter(|_| size <= limit);
+        let prefix = prefix.ok_or(WireError::PacketTooLarge { size, limit })?;
         self.raw.extend_from_slice(&prefix.to_le_bytes());
         self.raw.extend_from_slice(payload);
         self.count += 1;
@@ -168,7 +185,7 @@ impl Collector {
         if let Some(set) = Arc::get_mut(&mut shared) {
             std::mem::swap(&mut set.raw, &mut self.raw);
             self.raw.clear();
-            set.index()?;
+            set.index(count)?;
         }
         *last = Columns { count, set: Some(shared) };
         Ok(last.clone())
@@ -254,8 +271,33 @@ mod tests {
         collector.push(&[3], MAX).unwrap();
         assert!(collector.finish(&mut last).is_err());
         assert_eq!(last, Columns::default());
-        let error = collector.push(&[0; 100], 100).unwrap_err();
-        assert_eq!(error, WireError::PacketTooLarge { size: 104, limit: 100 });
+    }
+
+    #[test]
+    fn all_definitions_together_get_a_quarter_of_a_packet() {
+        let mut collector = Collector::default();
+        collector.push(&[0; SMALL - PREFIX], 100).unwrap();
+        let error = WireError::PacketTooLarge { size: SMALL + PREFIX, limit: SMALL };
+        assert_eq!(collector.push(&[], 100), Err(error));
+        collector.push(&[0; SMALL - PREFIX], 8 * SMALL).unwrap();
+        let error = WireError::PacketTooLarge { size: 2 * SMALL + PREFIX + 1, limit: 2 * SMALL };
+        assert_eq!(collector.push(&[0], 8 * SMALL), Err(error));
+    }
+
+    #[test]
+    fn a_large_result_leaves_nothing_behind() {
+        let (mut collector, mut last) = (Collector::default(), Columns::default());
+        let many = vec![definition(b'a', 3); 2000];
+        collect(&mut collector, &many);
+        let large = collector.finish(&mut last).unwrap();
+        collector.begin(&mut last);
+        assert_eq!((last.len(), collector.raw.capacity()), (0, 0));
+        assert_eq!(large.iter().count(), 2000);
+        // A small one is kept, to be told again.
+        collect(&mut collector, &[definition(b'a', 3)]);
+        let small = collector.finish(&mut last).unwrap();
+        collector.begin(&mut last);
+        assert_eq!(last, small);
     }
 
     #[test]

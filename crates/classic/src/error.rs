@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 
 use porpoise_trace::ProtocolStage;
 use porpoise_wire::{Lost, WireError};
@@ -10,10 +11,16 @@ use crate::ClientError;
 /// Errors that the server reports are [`Event::Err`](crate::Event::Err), and the session lives on; this one is
 /// final.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct ClassicError {
+    /// One pointer, so that results which are no error stay small.
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
     stage: ProtocolStage,
     kind: ClassicErrorKind,
+    told: bool,
 }
 
 /// What went wrong.
@@ -43,26 +50,33 @@ pub enum ClassicErrorKind {
 }
 
 impl ClassicError {
-    pub(crate) const fn new(stage: ProtocolStage, kind: ClassicErrorKind) -> Self {
-        Self { stage, kind }
+    /// `told`: whether a trace tells it as ERROR.
+    #[cold]
+    pub(crate) fn new(stage: ProtocolStage, kind: ClassicErrorKind, told: bool) -> Self {
+        Self { inner: Arc::new(Inner { stage, kind, told }) }
+    }
+
+    /// Whether a trace tells it as ERROR, not only as DISCONNECTED.
+    pub(crate) fn is_told(&self) -> bool {
+        self.inner.told
     }
 
     /// The protocol stage in which it happened.
     #[must_use]
-    pub const fn stage(&self) -> ProtocolStage {
-        self.stage
+    pub fn stage(&self) -> ProtocolStage {
+        self.inner.stage
     }
 
     /// What went wrong.
     #[must_use]
-    pub const fn kind(&self) -> &ClassicErrorKind {
-        &self.kind
+    pub fn kind(&self) -> &ClassicErrorKind {
+        &self.inner.kind
     }
 
     /// What was expected.
     #[must_use]
-    pub const fn expected(&self) -> Option<&'static str> {
-        match &self.kind {
+    pub fn expected(&self) -> Option<&'static str> {
+        match self.kind() {
             ClassicErrorKind::Packet { expected, .. } | ClassicErrorKind::Unexpected { expected, .. } => {
                 Some(expected)
             }
@@ -72,13 +86,13 @@ impl ClassicError {
 
     /// The number that MySQL's own library gives (`CR_*`).
     #[must_use]
-    pub const fn client_error(&self) -> u16 {
-        match &self.kind {
+    pub fn client_error(&self) -> u16 {
+        match self.kind() {
             ClassicErrorKind::Packet { error, .. } => error.client_error(),
             ClassicErrorKind::Unexpected { .. } => ClientError::CR_MALFORMED_PACKET,
             // A command that could not be written was not run.
             ClassicErrorKind::Lost(Lost::Write(_)) => ClientError::CR_SERVER_GONE_ERROR,
-            ClassicErrorKind::Lost(_) => match self.stage {
+            ClassicErrorKind::Lost(_) => match self.stage() {
                 ProtocolStage::ReadyForCommand => ClientError::CR_SERVER_GONE_ERROR,
                 _ => ClientError::CR_SERVER_LOST,
             },
@@ -94,8 +108,8 @@ impl ClassicError {
 
 impl fmt::Display for ClassicError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "session lost in {}: ", self.stage)?;
-        match &self.kind {
+        write!(f, "session lost in {}: ", self.stage())?;
+        match self.kind() {
             ClassicErrorKind::Packet { expected, error } => write!(f, "{expected} expected, but {error}"),
             ClassicErrorKind::Unexpected { expected, first, len } => {
                 write!(f, "{expected} expected, a packet of {len} bytes came that starts with 0x{first:02x}")
@@ -107,7 +121,7 @@ impl fmt::Display for ClassicError {
 
 impl std::error::Error for ClassicError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.kind {
+        match self.kind() {
             ClassicErrorKind::Packet { error, .. } => Some(error),
             ClassicErrorKind::Lost(Lost::Resolve(e) | Lost::Dial(e) | Lost::Read(e) | Lost::Write(e)) => {
                 Some(&**e)

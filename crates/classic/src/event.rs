@@ -62,6 +62,10 @@ impl ResultEnd {
         self.tail.get(..self.info_len).unwrap_or_default()
     }
 
+    pub(crate) const fn has_session_state(&self) -> bool {
+        self.info_len < self.tail.len()
+    }
+
     /// Changes of the session state.
     #[must_use]
     pub fn session_state(&self) -> SessionState<'_> {

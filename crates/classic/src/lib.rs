@@ -1,4 +1,77 @@
 //! The command phase of MySQL's classic protocol: packets, commands, results.
+//!
+//! A [`Session`] is a plain value without I/O. It is lent received bytes and a place for bytes to send, encodes
+//! commands, and tells replies as [`Event`]s. It does not know how the connection was made: whoever has
+//! authenticated one, by whatever means, [resumes](Session::resume) a session from a [`SessionSeed`]. All packets can
+//! also be parsed by themselves, as a proxy or a fuzzer would.
+//!
+//! ```
+//! use bytes::BytesMut;
+//! use porpoise_classic::{CapabilityFlags, Event, Session, SessionSeed};
+//! use porpoise_trace::NoTrace;
+//! use porpoise_wire::{Cx, Framer, Limits, Machine, Step};
+//!
+//! // The buffers stand for any socket; connecting has agreed on the capabilities.
+//! let (mut rx, mut tx, mut trace) = (BytesMut::new(), BytesMut::new(), NoTrace);
+//! let limits = Limits::default();
+//! let capabilities = CapabilityFlags::CLIENT_PROTOCOL_41 | CapabilityFlags::CLIENT_DEPRECATE_EOF;
+//! let mut session = Session::resume(SessionSeed::new(Framer::new(limits), capabilities, limits));
+//!
+//! session.query("SELECT 1", &mut Cx::new(&mut rx, &mut tx, &mut trace))?;
+//! assert_eq!(&tx[..], b"\x09\x00\x00\x00\x03SELECT 1");
+//! tx.clear(); // sent
+//!
+//! // What a server answers: one column; its definition; one row; OK in place of EOF.
+//! rx.extend_from_slice(b"\x01\x00\x00\x01\x01");
+//! rx.extend_from_slice(b"\x17\x00\x00\x02\x03def\x00\x00\x00\x011\x00\x0c\x3f\x00\x02\x00\x00\x00\x08\x81\x00\x00\x00\x00");
+//! rx.extend_from_slice(b"\x02\x00\x00\x03\x011");
+//! rx.extend_from_slice(b"\x07\x00\x00\x04\xfe\x00\x00\x02\x00\x00\x00");
+//!
+//! let mut values = Vec::new();
+//! loop {
+//!     match session.advance(&mut Cx::new(&mut rx, &mut tx, &mut trace))? {
+//!         Step::Event(Event::Columns(columns)) => assert_eq!(columns.get(0).unwrap().name(), b"1"),
+//!         Step::Event(Event::Rows(batch)) => {
+//!             for row in &batch {
+//!                 values.push(row.get(0)?.map(<[u8]>::to_vec));
+//!             }
+//!         }
+//!         Step::Event(Event::Err(err)) => panic!("{err}"),
+//!         Step::Event(_) => {} // Event::End: the result set is over
+//!         Step::Idle => break, // the reply is over
+//!         _ => unreachable!("all bytes are there"), // NeedRead: write `tx`, then read into `rx`
+//!     }
+//! }
+//! assert_eq!(values, [Some(b"1".to_vec())]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Replies
+//!
+//! | command | events |
+//! |---|---|
+//! | [`query`](Session::query), [`stmt_execute`](Session::stmt_execute) | for each result [`Ok`](Event::Ok), or [`Columns`](Event::Columns), [`Rows`](Event::Rows)..., [`End`](Event::End) |
+//! | [`stmt_prepare`](Session::stmt_prepare) | [`Prepared`](Event::Prepared) |
+//! | [`stmt_fetch`](Session::stmt_fetch) | [`Rows`](Event::Rows)..., [`End`](Event::End) |
+//! | [`field_list`](Session::field_list) | [`Columns`](Event::Columns), [`End`](Event::End) |
+//! | [`statistics`](Session::statistics) | [`Statistics`](Event::Statistics) |
+//! | [`ping`](Session::ping), [`init_db`](Session::init_db), [`reset_connection`](Session::reset_connection), [`set_option`](Session::set_option), [`debug`](Session::debug), [`process_kill`](Session::process_kill), [`stmt_reset`](Session::stmt_reset) | [`Ok`](Event::Ok) |
+//! | [`stmt_close`](Session::stmt_close), [`stmt_send_long_data`](Session::stmt_send_long_data), [`quit`](Session::quit) | none |
+//!
+//! [`Err`](Event::Err) may come in place of any of these and ends the reply. The next command may be sent at
+//! [`Step::Idle`](porpoise_wire::Step::Idle), or as soon as [`is_idle`](Session::is_idle) says so.
+//!
+//! # Rows
+//!
+//! Rows come in [batches](RowBatch): all that were received together, in one refcounted piece of the receive buffer.
+//! Nothing is copied but packets of more than one frame. A [`RowRef`] borrows from its batch;
+//! [`detach`](RowRef::detach) copies a row that is to be kept.
+//!
+//! # Trust
+//!
+//! No bytes make a session panic, and no length is believed before it is held against the packet and the
+//! [`Limits`](porpoise_wire::Limits). A file that the server asks for ([`InfileRefused`]) is never sent. An ERR that
+//! comes unasked, as servers send before they drop an idle connection, is told, and no further command is sent.
 
 mod cells;
 mod columns;

@@ -3,11 +3,11 @@
 use porpoise_trace::{TraceEvent, TraceSink};
 use porpoise_wire::{Cx, Frame, Step, WireError};
 
-use crate::error::ClassicErrorKind;
+use crate::error::{ClassicError, ClassicErrorKind};
 use crate::event::{InfileRefused, OkReply, Prepared, ResultEnd};
 use crate::packets::{is_end, is_row};
 use crate::row::{Encoding, RowBatch};
-use crate::session::{Fault, Session, open};
+use crate::session::{Session, open};
 use crate::state::{Group, Preparing, State};
 use crate::{
     CapabilityFlags, ClientError, Collation, Columns, EofPacket, ErrPacket, Event, LocalInfileRequest,
@@ -15,18 +15,22 @@ use crate::{
 };
 
 /// Nothing: look again.
-type Read = Result<Option<Step<Event>>, Fault>;
+type Read = Result<Option<Step<Event>>, ClassicError>;
 
 /// The name of a system variable that a session follows.
 const CHARACTER_SET_CLIENT: &[u8] = b"character_set_client";
 
+/// Servers send some 150 bytes.
+const MAX_STATISTICS: usize = 64 << 10;
+
 impl Session {
-    pub(crate) fn run<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<Step<Event>, Fault> {
+    pub(crate) fn run<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<Step<Event>, ClassicError> {
         loop {
             let step = match self.state {
                 State::Idle if cx.rx.is_empty() => return Ok(Step::Idle),
                 State::Quitting if !cx.tx.is_empty() => return Ok(Step::NeedWrite),
-                State::Quitting | State::Closed | State::Failed(_) => return Ok(Step::Idle),
+                State::Quitting | State::Closed => return Ok(Step::Idle),
+                State::Failed(ref error) => return Err(error.clone()),
                 State::Rows(encoding) if cx.trace.on() => self.rows_in::<true, T>(encoding, cx)?,
                 State::Rows(encoding) => self.rows_in::<false, T>(encoding, cx)?,
                 _ => self.packet(cx)?,
@@ -143,6 +147,9 @@ impl Session {
     #[inline]
     fn follow(&mut self, end: &ResultEnd) {
         self.status = end.status();
+        if !end.has_session_state() {
+            return;
+        }
         for change in end.session_state().flatten() {
             if let StateChange::SystemVariable { name: CHARACTER_SET_CLIENT, value } = change
                 && let Some(collation) = std::str::from_utf8(value).ok().and_then(Collation::default_of)
@@ -180,7 +187,7 @@ impl Session {
         self.taken(next, Event::Ok(ok), cx)
     }
 
-    fn ok(&self, payload: &[u8]) -> Result<OkReply, Fault> {
+    fn ok(&self, payload: &[u8]) -> Result<OkReply, ClassicError> {
         match OkPacket::parse(payload, self.capabilities) {
             Ok(ok) => Ok(OkReply::from(&ok)),
             Err(error) => Err(self.malformed(error)),
@@ -247,7 +254,10 @@ impl Session {
     }
 
     /// Keeps a definition.
-    fn collect<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<(), Fault> {
+    fn collect<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<(), ClassicError> {
+        if self.collector.len() == 0 {
+            self.collector.begin(&mut self.columns);
+        }
         let payload = self.framer.payload(cx.rx);
         let kept = self.collector.push(payload, self.limits.max_packet);
         kept.map_err(|error| self.malformed(error))?;
@@ -306,7 +316,12 @@ impl Session {
     }
 
     fn statistics_text<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Read {
-        let text = self.framer.payload(cx.rx).into();
+        let payload = self.framer.payload(cx.rx);
+        if payload.len() > MAX_STATISTICS {
+            let error = WireError::PacketTooLarge { size: payload.len(), limit: MAX_STATISTICS };
+            return Err(self.malformed(error));
+        }
+        let text = payload.into();
         self.taken(State::Idle, Event::Statistics(text), cx)
     }
 
@@ -404,19 +419,26 @@ impl Session {
         !self.capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF)
     }
 
-    fn malformed(&self, error: WireError) -> Fault {
-        Fault { kind: ClassicErrorKind::Packet { expected: self.state.expected(), error }, unread: false }
+    #[cold]
+    fn malformed(&self, error: WireError) -> ClassicError {
+        self.error(ClassicErrorKind::Packet { expected: self.state.expected(), error }, true)
     }
 
-    fn unread(&self, error: WireError) -> Fault {
-        Fault { unread: true, ..self.malformed(error) }
+    #[cold]
+    fn unread(&self, error: WireError) -> ClassicError {
+        self.error(ClassicErrorKind::Packet { expected: self.state.expected(), error }, false)
     }
 
-    fn unexpected<T>(&self, cx: &Cx<'_, T>) -> Fault {
+    #[cold]
+    fn unexpected<T>(&self, cx: &Cx<'_, T>) -> ClassicError {
         let payload = self.framer.payload(cx.rx);
         let first = payload.first().copied().unwrap_or_default();
         let (expected, len) = (self.state.expected(), payload.len());
-        Fault { kind: ClassicErrorKind::Unexpected { expected, first, len }, unread: false }
+        self.error(ClassicErrorKind::Unexpected { expected, first, len }, true)
+    }
+
+    fn error(&self, kind: ClassicErrorKind, told: bool) -> ClassicError {
+        ClassicError::new(self.protocol_stage(), kind, told)
     }
 }
 

@@ -79,14 +79,6 @@ pub struct Session {
     pub(crate) collector: Collector,
 }
 
-/// Why reading cannot go on.
-pub(crate) struct Fault {
-    pub(crate) kind: ClassicErrorKind,
-    /// No packet was received: the reference tells no ERROR then, because it drops the connection, and its trace,
-    /// before it looks for the reason.
-    pub(crate) unread: bool,
-}
-
 impl Session {
     /// A session that goes on from there. No reply is owed.
     #[must_use]
@@ -193,14 +185,15 @@ impl Session {
         cx.emit(self.state.stage(), make);
     }
 
-    fn fail<T: TraceSink>(&mut self, fault: Fault, cx: &mut Cx<'_, T>) -> ClassicError {
-        let error = ClassicError::new(self.protocol_stage(), fault.kind);
-        if !fault.unread {
+    /// Ends the session. Without a packet the reference tells no ERROR, because it drops the connection, and its
+    /// trace, before it looks for the reason.
+    #[cold]
+    fn fail<T: TraceSink>(&mut self, error: &ClassicError, cx: &mut Cx<'_, T>) {
+        if error.is_told() {
             self.emit(cx, || TraceEvent::Error { errno: error.client_error() });
         }
         self.emit(cx, || TraceEvent::Disconnected);
         self.state = State::Failed(error.clone());
-        error
     }
 }
 
@@ -211,24 +204,30 @@ impl Machine for Session {
 
     #[inline]
     fn advance<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<Step<Event>, ClassicError> {
-        if let State::Failed(error) = &self.state {
-            return Err(error.clone());
+        let step = self.run(cx);
+        if let Err(error) = &step
+            && !matches!(self.state, State::Failed(_))
+        {
+            self.fail(error, cx);
         }
-        self.run(cx).map_err(|fault| self.fail(fault, cx))
+        step
     }
 
     /// Does nothing: TLS is the business of connecting.
     fn tls_ready<T: TraceSink>(&mut self, _: &TlsInfo, _: &mut Cx<'_, T>) {}
 
     fn lost<T: TraceSink>(&mut self, why: Lost, cx: &mut Cx<'_, T>) -> ClassicError {
-        match &self.state {
-            State::Failed(error) => return error.clone(),
-            State::Closed => return ClassicError::new(self.protocol_stage(), ClassicErrorKind::Lost(why)),
-            _ => {}
+        if let State::Failed(error) = &self.state {
+            return error.clone();
         }
         // After COM_QUIT the end of the connection is no error, however it comes.
-        let unread = matches!(why, Lost::Read(_) | Lost::Closed) || matches!(self.state, State::Quitting);
-        self.fail(Fault { kind: ClassicErrorKind::Lost(why), unread }, cx)
+        let read = matches!(why, Lost::Read(_) | Lost::Closed);
+        let told = !read && !matches!(self.state, State::Quitting);
+        let error = ClassicError::new(self.protocol_stage(), ClassicErrorKind::Lost(why), told);
+        if !matches!(self.state, State::Closed) {
+            self.fail(&error, cx);
+        }
+        error
     }
 
     fn stage(&self) -> ProtocolStage {

@@ -9,6 +9,9 @@ use crate::{CapabilityFlags, ClientError, ServerError};
 /// The SQLSTATE of errors that have none of their own.
 const GENERAL_ERROR: [u8; 5] = *b"HY000";
 
+/// Bytes of a message that are kept.
+const MAX_MESSAGE: usize = 16 << 10;
+
 /// ERR: the server could not do what was asked.
 ///
 /// | type | field | condition |
@@ -21,7 +24,8 @@ const GENERAL_ERROR: [u8; 5] = *b"HY000";
 ///
 /// Follows "MySQL Source Code Documentation: ERR_Packet". A server that has no capabilities yet sends no SQLSTATE,
 /// and so do some later ones: the byte is tested. Without one, that of the known error number is given, or `HY000`.
-/// A packet of three bytes or less is the unknown error 2000, as in MySQL's own library.
+/// A packet of three bytes or less is the unknown error 2000, as in MySQL's own library. MySQL's messages have up to
+/// 512 bytes; of longer ones the first 16 KiB are kept.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ErrPacket {
     code: u16,
@@ -50,7 +54,8 @@ impl ErrPacket {
         let sqlstate =
             if capabilities.contains(CapabilityFlags::CLIENT_PROTOCOL_41) { sqlstate(&mut r) } else { None };
         let sqlstate = sqlstate.unwrap_or_else(|| known_sqlstate(code));
-        Ok(Self { code, sqlstate, message: r.rest().into() })
+        let message = r.rest();
+        Ok(Self { code, sqlstate, message: message.get(..MAX_MESSAGE).unwrap_or(message).into() })
     }
 
     /// The error number: 1045.
@@ -157,6 +162,14 @@ mod tests {
         }
         assert!(ErrPacket::parse(b"", P41).is_err());
         assert!(ErrPacket::parse(b"\x00\x10\x04x", P41).is_err());
+    }
+
+    #[test]
+    fn endless_messages_are_cut() {
+        for (len, kept) in [(MAX_MESSAGE, MAX_MESSAGE), (MAX_MESSAGE + 1, MAX_MESSAGE)] {
+            let payload = [&b"\xff\x28\x04#42000"[..], &vec![b'x'; len]].concat();
+            assert_eq!(ErrPacket::parse(&payload, P41).unwrap().message_bytes().len(), kept);
+        }
     }
 
     proptest! {

@@ -149,17 +149,17 @@ fn limits_hold_before_anything_is_kept() {
     let (error, _) = fails(MODERN, limits, &query, &Reply::new().raw(&[101, 0, 0, 1]));
     assert_eq!(error.client_error(), 2020, "{error}");
     // Each definition is small, all together are not.
-    let a = t1()[0].clone();
-    let (error, _) = fails(MODERN, limits, &query, &Reply::new().columns(&[&a, &a, &a]));
-    assert!(
-        matches!(
-            error.kind(),
-            ClassicErrorKind::Packet { error: WireError::PacketTooLarge { limit: 100, .. }, .. }
-        ),
-        "{error}"
-    );
+    let long = column("odb", "t1", &"x".repeat(100), LONG);
+    let definitions = vec![&long[..]; 200];
+    let limits = Limits::default().with_max_packet(4000);
+    let (error, _) = fails(MODERN, limits, &query, &Reply::new().columns(&definitions));
+    assert_eq!(error.client_error(), 2020, "{error}");
+    let statistics = Reply::new().packet(vec![b'x'; (64 << 10) + 1]);
+    let (error, _) = fails(MODERN, Limits::default(), &Act::Statistics, &statistics);
+    assert_eq!(error.client_error(), 2020, "{error}");
     let mut limits = Limits::default();
     limits.max_columns = 2;
+    let a = t1()[0].clone();
     let cases = [
         (query, Reply::new().packet([3])),
         (Act::Prepare("x"), Reply::new().packet([0, 1, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0])),
