@@ -97,9 +97,11 @@ impl Consumer {
     pub(crate) fn cargo(&self, command: &str, options: &[&str]) -> Result<Command> {
         self.take_lock_file()?;
         let mut cargo = workspace::cargo([command, "--quiet", "--manifest-path"]);
-        // In the main workspace's folder and with its profile, so that what it built already is used.
-        cargo.arg(&self.manifest).args(["--config", r#"profile.dev.package."*".opt-level=1"#]);
-        cargo.args(["--config", r#"profile.dev.package."*".debug=false"#]);
+        cargo.arg(&self.manifest);
+        // With the main workspace's profile what was built there is used. Another profile is another build.
+        for setting in profile()? {
+            cargo.args(["--config", &setting]);
+        }
         cargo.args(options).env("CARGO_TARGET_DIR", workspace::target_dir());
         Ok(cargo)
     }
@@ -113,6 +115,21 @@ impl Consumer {
     }
 }
 
+/// The main workspace's settings for dependencies in the profile `dev`, as cargo's option `--config` takes them.
+fn profile() -> Result<Vec<String>> {
+    let manifest = fs::read_to_string(workspace::root().join("Cargo.toml"))?;
+    let manifest: toml::Table = toml::from_str(&manifest).context("Cargo.toml")?;
+    let table = |of: &toml::Table, key: &str| {
+        of.get(key).and_then(toml::Value::as_table).cloned().unwrap_or_default()
+    };
+    let packages = table(&table(&table(&manifest, "profile"), "dev"), "package");
+    let settings = packages.iter().flat_map(|(package, settings)| {
+        let settings = settings.as_table().into_iter().flatten();
+        settings.map(move |(key, value)| format!("profile.dev.package.\"{package}\".{key}={value}"))
+    });
+    Ok(settings.collect())
+}
+
 /// Builds and runs the facade's consumer with these features only.
 pub(crate) fn facade(features: &str, url: &str) -> Result<()> {
     let all = Consumer::all()?;
@@ -121,4 +138,22 @@ pub(crate) fn facade(features: &str, url: &str) -> Result<()> {
     };
     let options = ["--no-default-features", "--features", features, "--", url];
     workspace::run(&mut consumer.cargo("run", &options)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dependencies_are_built_as_in_the_workspace() {
+        let settings = profile().unwrap();
+        assert!(settings.contains(&r#"profile.dev.package."*".debug=false"#.to_owned()), "{settings:?}");
+    }
+
+    #[test]
+    fn each_consumer_says_what_it_is_of() {
+        let consumers = Consumer::all().unwrap();
+        assert!(consumers.iter().all(|consumer| consumer.of().starts_with("porpoise")));
+        assert!(consumers.iter().any(|consumer| consumer.of() == "porpoise" && consumer.wants_server()));
+    }
 }

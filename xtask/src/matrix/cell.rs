@@ -45,10 +45,12 @@ axis! {
     Features {
         /// All features: the end-to-end suite.
         All = "all",
-        /// TLS and the cell's own runtime.
+        /// The facade's default features and the cell's own runtime.
         OneRuntime = "one-runtime",
-        /// The cell's own runtime only.
+        /// The same without TLS.
         NoTls = "no-tls",
+        /// The classic protocol and the cell's own runtime: no TLS, no RSA, no Ed25519.
+        Bare = "bare",
     }
 }
 
@@ -109,16 +111,23 @@ fn cell([runtime, transport, server, features]: pairwise::Point<4>) -> Cell {
 impl Cell {
     /// Why there is nothing to run.
     pub(super) fn not_applicable(&self) -> Option<&'static str> {
-        match (self.transport, self.features) {
-            (Transport::Tls, Features::NoTls) => Some("built without TLS"),
+        match (self.transport, self.server, self.features) {
+            (Transport::Tls, _, Features::NoTls | Features::Bare) => Some("built without TLS"),
+            (Transport::Tcp, ServerKind::MySql97, Features::Bare) => {
+                Some("built without RSA, which a full login over plain TCP needs")
+            }
             _ => None,
         }
     }
 
     /// The facade's features in this cell.
     pub(super) fn feature_names(&self) -> String {
-        let tls = if self.features == Features::NoTls { "" } else { ",tls" };
-        format!("classic,{}{tls}", self.runtime.name())
+        let more = match self.features {
+            Features::All | Features::OneRuntime => ",ed25519,rsa,tls",
+            Features::NoTls => ",ed25519,rsa",
+            Features::Bare => "",
+        };
+        format!("classic,{}{more}", self.runtime.name())
     }
 
     /// How its server is reached over its transport, with an account of the test set-up.
@@ -146,11 +155,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_tls_without_tls_is_left_out() {
+    fn what_cannot_log_in_is_left_out() {
         let out: Vec<_> = all().filter(|cell| cell.not_applicable().is_some()).collect();
-        assert_eq!(out.len(), 9);
-        assert!(out.iter().all(|c| c.transport == Transport::Tls && c.features == Features::NoTls));
-        assert_eq!(applicable().len(), 81 - 9);
+        let count = |why| out.iter().filter(|cell| cell.not_applicable() == Some(why)).count();
+        // 3 runtimes, 3 servers, 2 feature sets; 3 runtimes.
+        assert_eq!(count("built without TLS"), 18);
+        assert_eq!(out.len(), 18 + 3);
+        assert_eq!(applicable().len(), 3 * 3 * 3 * 4 - 21);
     }
 
     #[test]
@@ -163,7 +174,7 @@ mod tests {
     fn the_choice_is_applicable_and_small() {
         let chosen = pairs();
         assert!(chosen.iter().all(|cell| cell.not_applicable().is_none()));
-        assert!((9..=12).contains(&chosen.len()), "{}", chosen.len());
+        assert!((12..=15).contains(&chosen.len()), "{}", chosen.len());
         // The suite itself runs on each runtime, transport and server.
         let whole = || chosen.iter().filter(|cell| cell.features == Features::All);
         assert!(Runtime::ALL.iter().all(|value| whole().any(|cell| cell.runtime == *value)));
@@ -174,7 +185,8 @@ mod tests {
     #[test]
     fn features_follow_the_cell() {
         let of = |n| all().nth(n).unwrap().feature_names();
-        assert_eq!(of(0), "classic,tokio,tls");
-        assert_eq!(of(2), "classic,tokio");
+        assert_eq!(of(1), "classic,tokio,ed25519,rsa,tls");
+        assert_eq!(of(2), "classic,tokio,ed25519,rsa");
+        assert_eq!(of(3), "classic,tokio");
     }
 }
