@@ -49,6 +49,15 @@ impl OptionsBuilder {
     pub fn with_url(self, url: &str) -> Result<Self, ConfigError> {
         Ok(Url::parse(url)?.apply(self)?)
     }
+
+    /// Sets what one key of a URL sets; `value` is not percent-encoded. A list (trusted CAs, init commands) grows.
+    ///
+    /// # Errors
+    /// [`ConfigError::Url`].
+    pub fn set(self, key: &str, value: &str) -> Result<Self, ConfigError> {
+        let key = find_key(key)?;
+        Ok(key.apply(self, &Value::new(key.name(), value.into()))?)
+    }
 }
 
 impl Url<'_> {
@@ -391,6 +400,14 @@ mod tests {
         assert_eq!((kept.target(), kept.connect().database()), (&tcp("h", 33), "d"));
         let changed = base().with_url("mysql://u@h:34/e").unwrap().build().unwrap();
         assert_eq!((changed.target(), changed.connect().database()), (&tcp("h", 34), "e"));
+    }
+
+    #[test]
+    fn a_single_key_is_set() {
+        let set = OptionsBuilder::default().set("SSL_Mode", "REQUIRED").unwrap().set("socket", "/a%20b").unwrap();
+        assert_eq!(set.build().unwrap().target(), &Target::Unix("/a%20b".into()));
+        let error = OptionsBuilder::default().set("ssl-mode", "on").unwrap_err();
+        assert!(error.to_string().starts_with("ssl-mode=\"on\": expected one of"), "{error}");
     }
 
     proptest! {

@@ -1,0 +1,170 @@
+//! The command line.
+
+use std::fmt::Write as _;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use porpoise::driver::UrlKey;
+
+use crate::exit::Exit;
+use crate::text::BAD;
+
+/// Why is a MySQL connection slow, or dead, and at which stage?
+#[derive(Debug, Parser)]
+#[command(name = "porpoise", version, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Connect, show every stage, and what was negotiated
+    ///
+    /// Makes one connection to a MySQL or MariaDB server and closes it again. Shows the stages of the connect as
+    /// a waterfall: when each began, how long it took, bytes in and out, and round trips (RT: this side sent and
+    /// had to wait). Then what was negotiated; on failure the stage in which it died, and what to do about it.
+    #[command(after_help = "Examples and all keys of a URL: porpoise connect --help", after_long_help = more_help())]
+    Connect(ConnectArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConnectArgs {
+    /// mysql://user:password@host:port/database?key=value&... or mysql://user@/database?socket=PATH
+    ///
+    /// Every part may be left out, and is percent-encoded where needed. A password in the URL can be seen by
+    /// everybody on this machine who lists its processes: --password, --password-file and MYSQL_PWD avoid that.
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+
+    /// How to show what happens
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) format: Format,
+
+    /// Connect N times, one after the other, and show statistics of each stage
+    ///
+    /// TLS sessions are resumed from the second connect on, as a pool of connections does.
+    #[arg(long, value_name = "N")]
+    pub(crate) repeat: Option<NonZeroU32>,
+
+    /// What drives the connection; the protocol is the same on all
+    #[arg(long, value_enum, default_value_t, value_name = "RUNTIME")]
+    pub(crate) runtime: RuntimeName,
+
+    /// DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY; overrides the URL
+    #[arg(long, value_name = "MODE")]
+    pub(crate) ssl_mode: Option<String>,
+
+    /// Trusted CA certificates, or `system` for those of the operating system; overrides the URL
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ssl_ca: Option<String>,
+
+    /// Ask for the password, without echo; overrides the URL
+    #[arg(long, short, conflicts_with = "password_file")]
+    pub(crate) password: bool,
+
+    /// Read the password from the first line of a file; overrides the URL
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A waterfall for people
+    #[default]
+    Text,
+    /// One object with everything, when the connect is over
+    Json,
+    /// One object a line for each stage and event, as they happen
+    Jsonl,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RuntimeName {
+    /// tokio, on the calling thread
+    #[default]
+    Tokio,
+    /// async-std
+    AsyncStd,
+    /// No runtime: poll(2) on the calling thread
+    Blocking,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  porpoise connect mysql://app@db.example/shop --password
+  porpoise connect 'mysql://app@db.example?stage-timeout=READ_GREETING:500ms'
+  porpoise connect mysql://db.example --ssl-mode VERIFY_IDENTITY --ssl-ca system
+  porpoise connect 'mysql://root@/?socket=/run/mysqld/mysqld.sock' --format json
+  MYSQL_PWD=... porpoise connect mysql://app@127.0.0.1:3307 --repeat 100
+
+The password is the one that --password or --password-file gives, else the
+URL's, else that in the environment variable MYSQL_PWD. Colours are used on a
+terminal, unless NO_COLOR is set.
+";
+
+/// The width of the help, and where in it the keys' explanations begin.
+const HELP_COLUMNS: usize = 80;
+const KEY_DOC: usize = 34;
+
+fn more_help() -> String {
+    let mut help = EXAMPLES.to_owned();
+    help.push_str("\nExit codes:\n");
+    for (exit, meaning) in Exit::ALL {
+        // Writing to a string cannot fail.
+        let _ = writeln!(help, "  {}  {meaning}", exit.code());
+    }
+    help.push_str("\nKeys of a URL (MySQL's long option names):\n");
+    for key in UrlKey::ALL {
+        let head = format!("  {}={}", key.name(), key.value());
+        let (indent, gap) = (" ".repeat(KEY_DOC), KEY_DOC.saturating_sub(head.len()));
+        let doc = textwrap::fill(
+            key.doc(),
+            textwrap::Options::new(HELP_COLUMNS).initial_indent(&indent).subsequent_indent(&indent),
+        );
+        let _ = match gap {
+            0 => writeln!(help, "{head}\n{doc}"),
+            _ => writeln!(help, "{head}{:gap$}{}", "", doc.trim_start()),
+        };
+    }
+    help
+}
+
+/// Says what is wrong with the command line, or shows the help that it asks for.
+pub(crate) fn refuse(error: &clap::Error) -> Exit {
+    if !error.use_stderr() {
+        // Nobody is left to tell when this fails.
+        let _ = error.print();
+        return Exit::Connected;
+    }
+    if error.to_string().contains("://") {
+        // clap repeats what it does not understand, and a URL may hold a password.
+        anstream::eprintln!(
+            "{BAD}error:{BAD:#} a URL is where none is expected; it is: porpoise connect [OPTIONS] <URL>"
+        );
+    } else {
+        let _ = error.print();
+    }
+    Exit::Usage
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_lists_keys_and_exit_codes() {
+        let help = more_help();
+        assert!(UrlKey::ALL.iter().all(|key| help.contains(&format!("  {}=", key.name()))), "{help}");
+        assert!(help.contains("\n  7  the login succeeded"), "{help}");
+        assert!(help.lines().all(|line| line.chars().count() <= HELP_COLUMNS), "{help}");
+    }
+}
