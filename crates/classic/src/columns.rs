@@ -306,6 +306,9 @@ mod tests {
         assert_eq!((columns.len(), columns.is_defined()), (2, false));
         assert_eq!((columns.get(0), columns.iter().count()), (None, 0));
         assert_ne!(columns, Columns::default());
+        let mut collector = Collector::default();
+        collect(&mut collector, &[definition(b'a', 3), definition(b'b', 3)]);
+        assert_ne!(columns, collector.finish(&mut Columns::default()).unwrap());
         assert_eq!(format!("{columns:?}"), "2 columns without definitions");
     }
 }

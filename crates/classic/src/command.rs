@@ -8,7 +8,7 @@ use crate::error::Misuse;
 use crate::row::Encoding;
 use crate::session::{Session, open};
 use crate::state::State;
-use crate::{CapabilityFlags, Columns, Command, StatusFlags};
+use crate::{CapabilityFlags, Columns, Command};
 
 /// The empty block of query attributes: no parameters, one set of them.
 const NO_ATTRIBUTES: [u8; 2] = [0, 1];
@@ -270,8 +270,6 @@ impl Session {
             payload.put_slice(pkt);
         });
         cx.emit(stage, || TraceEvent::PacketSent { pkt_len: hdr.len() + pkt.len() });
-        self.status.remove(StatusFlags::SERVER_MORE_RESULTS_EXISTS);
-        self.read_told = false;
         self.state = next;
     }
 }

@@ -47,13 +47,11 @@ impl Session {
         if !idle {
             self.tell_read(cx);
         }
-        match self.framer.poll(cx.rx).map_err(|error| self.unread(error))? {
-            Frame::Ready => self.tell_read(cx),
-            // Nothing is owed, so nothing is waited for.
-            _ if idle => return Ok(Some(Step::Idle)),
-            Frame::Need(at_least) => return Ok(Some(Step::NeedRead { at_least })),
-            _ => return Ok(None),
+        if let Frame::Need(at_least) = self.framer.poll(cx.rx).map_err(|error| self.unread(error))? {
+            // When nothing is owed, nothing is waited for.
+            return Ok(Some(if idle { Step::Idle } else { Step::NeedRead { at_least } }));
         }
+        self.tell_read(cx);
         let payload = self.framer.payload(cx.rx);
         let Some(&first) = payload.first() else { return Err(self.unread(WireError::EmptyPacket)) };
         if matches!(self.state, State::FieldList) && is_end(payload, self.capabilities) {

@@ -321,6 +321,8 @@ mod tests {
         assert_eq!((one.get(0), one.get(1)), (Ok(Some(&b"1"[..])), Ok(Some(&b"one"[..]))));
         assert_eq!((two.get(0), two.get(1)), (Ok(Some(&b"2"[..])), Ok(None)));
         assert_eq!(two.get(2), Err(RowError::NoSuchColumn { index: 2, columns: 2 }));
+        let trailing = RowRef { payload: b"\x011\xfb\x00", ..two };
+        assert_eq!(trailing.get(2), Err(RowError::NoSuchColumn { index: 2, columns: 2 }));
         assert_eq!((one.payload(), two.len()), (&b"\x011\x03one"[..], 2));
     }
 

@@ -291,6 +291,35 @@ mod tests {
     }
 
     #[test]
+    fn a_result_set_begins_a_transaction_unless_each_statement_is_one() {
+        for (autocommit, begun) in [(0x02, 0x02), (0x00, 0x01)] {
+            let mut session = session();
+            ping(&mut session, &[7, 0, 0, 1, 0, 0, 0, autocommit, 0, 0, 0]);
+            // one column
+            let (mut rx, mut tx, mut trace) =
+                (BytesMut::from(&[1, 0, 0, 1, 1][..]), BytesMut::new(), NoTrace);
+            let mut cx = Cx::new(&mut rx, &mut tx, &mut trace);
+            session.query("SELECT 1", &mut cx).unwrap();
+            assert!(matches!(session.advance(&mut cx), Ok(Step::NeedRead { .. })));
+            assert_eq!(session.status().bits(), begun);
+        }
+    }
+
+    #[test]
+    fn an_err_means_that_no_more_results_follow() {
+        let mut session = session();
+        // OK with MORE_RESULTS, then ERR 1317
+        let bytes = b"\x07\x00\x00\x01\x00\x00\x00\x0a\x00\x00\x00\x09\x00\x00\x02\xff\x25\x05#70100";
+        let (mut rx, mut tx, mut trace) = (BytesMut::from(&bytes[..]), BytesMut::new(), NoTrace);
+        let mut cx = Cx::new(&mut rx, &mut tx, &mut trace);
+        session.query("DO 1; SELECT 2", &mut cx).unwrap();
+        assert!(matches!(session.advance(&mut cx), Ok(Step::Event(Event::Ok(_)))));
+        assert!(session.has_more_results() && !session.is_idle());
+        assert!(matches!(session.advance(&mut cx), Ok(Step::Event(Event::Err(_)))));
+        assert!(!session.has_more_results() && session.is_idle());
+    }
+
+    #[test]
     fn a_session_goes_on_from_its_seed() {
         let session = session();
         assert_eq!((session.connection_id(), session.server_version()), (7, "9.7.4"));

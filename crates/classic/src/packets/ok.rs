@@ -153,6 +153,16 @@ mod tests {
     }
 
     #[test]
+    fn the_status_decides_whether_there_is_a_state() {
+        // The flag is set, but nothing follows the info.
+        let ok = OkPacket::parse(b"\x00\x00\x00\x02\x40\x00\x00\x02hi", TRACK).unwrap();
+        assert_eq!((ok.info(), ok.session_state().count()), (&b"hi"[..], 0));
+        // The flag is not set: what follows is nobody's business.
+        let ok = OkPacket::parse(b"\x00\x00\x00\x02\x00\x00\x00\x02hi\x09", TRACK).unwrap();
+        assert_eq!((ok.info(), ok.session_state().count()), (&b"hi"[..], 0));
+    }
+
+    #[test]
     fn info_without_session_track_with_and_without_its_length() {
         let capabilities = CapabilityFlags::CLIENT_PROTOCOL_41;
         for payload in [&b"\x00\x02\x00\x02\x00\x00\x00\x04info"[..], b"\x00\x02\x00\x02\x00\x00\x00info"] {

@@ -167,6 +167,17 @@ mod tests {
     }
 
     #[test]
+    fn it_is_empty_when_all_is_read() {
+        // one entry of two pairs
+        let mut state = SessionState::new(b"\x00\x08\x01a\x01b\x01c\x01d");
+        for left in [false, true] {
+            assert!(!state.is_empty());
+            assert!(matches!(state.next(), Some(Ok(StateChange::SystemVariable { .. }))));
+            assert_eq!(state.is_empty(), left);
+        }
+    }
+
+    #[test]
     fn an_error_ends_it() {
         // SCHEMA with data of 1 byte that promises 9 more; a good entry follows
         let mut state = SessionState::new(b"\x01\x01\x09\x01\x01\x00");

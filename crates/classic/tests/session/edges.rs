@@ -229,6 +229,19 @@ fn an_eof_with_a_cursor_ends_definitions_and_result() {
 }
 
 #[test]
+fn binary_rows_follow_an_eof_without_a_cursor() {
+    let row = [0x00, 0x00, 7, 0, 0, 0];
+    let reply = |eof| {
+        let reply = Reply::new().columns(&[&t1()[0]]);
+        if eof { reply.eof(2).packet(row).eof(2) } else { reply.packet(row).end(2) }
+    };
+    let execute = Act::Execute(0, Vec::new());
+    let told = play_every_way(WITH_EOF, &[(execute.clone(), reply(true))]).told;
+    assert_eq!(told[1], Told::Row(Encoding::Binary, vec![Ok(Some(vec![7, 0, 0, 0]))]));
+    assert_eq!(told, play_every_way(MODERN, &[(execute, reply(false))]).told);
+}
+
+#[test]
 fn a_field_list_has_default_values() {
     let [a, b] = t1();
     let list = Reply::new().packet([&a[..], b"\xfb"].concat()).packet([&b[..], b"\x01x"].concat());

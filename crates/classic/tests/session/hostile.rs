@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use porpoise_classic::{
-    CapabilityFlags, ClassicError, ClassicErrorKind, Event, Misuse, RowError, Session, SessionSeed,
+    CapabilityFlags, ClassicError, ClassicErrorKind, Columns, Event, Misuse, RowError, Session, SessionSeed,
 };
 use porpoise_trace::{NoTrace, Record};
 use porpoise_wire::{Cx, Framer, Limits, Lost, Machine, Step, WireError};
@@ -34,7 +34,7 @@ fn fails(
     let mut record = Record::new();
     let (mut rx, mut tx) = (BytesMut::from(reply.bytes()), BytesMut::new());
     let mut cx = Cx::new(&mut rx, &mut tx, &mut record);
-    act.send(&mut session, &Default::default(), &mut cx).unwrap();
+    act.send(&mut session, &Columns::default(), &mut cx).unwrap();
     loop {
         match session.advance(&mut cx) {
             Ok(Step::Event(_)) => {}
@@ -172,6 +172,33 @@ fn limits_hold_before_anything_is_kept() {
             ClassicErrorKind::Packet { error: WireError::BadValue { value: 3, .. }, .. }
         );
         assert!(bad, "{error}");
+    }
+}
+
+#[test]
+fn what_just_keeps_to_the_limits_is_taken() {
+    let a = t1()[0].clone();
+    let mut limits = Limits::default();
+    limits.max_columns = 2;
+    let cases = [
+        (Act::Query("x"), Reply::new().columns(&[&a, &a]).end(2), 2),
+        (
+            Act::Prepare("x"),
+            Reply::new().packet([0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0]).packet(&a).packet(&a),
+            1,
+        ),
+        (Act::FieldList("x"), Reply::new().packet(&a).packet(&a).end(2), 2),
+        (Act::Statistics, Reply::new().packet(vec![b'x'; 64 << 10]), 1),
+    ];
+    for (act, reply, expected) in cases {
+        let mut session = Session::resume(SessionSeed::new(Framer::new(limits), MODERN, limits));
+        let (mut rx, mut tx, mut trace) = (BytesMut::from(reply.bytes()), BytesMut::new(), NoTrace);
+        let mut cx = Cx::new(&mut rx, &mut tx, &mut trace);
+        act.send(&mut session, &Columns::default(), &mut cx).unwrap();
+        for _ in 0..expected {
+            assert!(matches!(session.advance(&mut cx), Ok(Step::Event(_))), "{act:?}");
+        }
+        assert!(matches!(session.advance(&mut cx), Ok(Step::Idle)));
     }
 }
 
