@@ -46,8 +46,12 @@ impl Account {
 
     fn url(&self, address: &str, options: &[(&str, &str)]) -> String {
         let Self { user, password } = self;
-        let options: Vec<_> = options.iter().map(|(key, value)| format!("{key}={}", encode(value))).collect();
-        format!("mysql://{user}:{}@{address}/{DATABASE}?{}", encode(password), options.join("&"))
+        let mut url = format!("mysql://{user}:{}@{address}/{DATABASE}", encode(password));
+        for (n, (key, value)) in options.iter().enumerate() {
+            let mark = if n == 0 { '?' } else { '&' };
+            url.push_str(&format!("{mark}{key}={}", encode(value)));
+        }
+        url
     }
 }
 
@@ -70,6 +74,9 @@ mod tests {
             account.tcp_url(&server(), &[("ssl-mode", "DISABLED")]),
             "mysql://u:p%3Aw@[::1]:1/odb?ssl-mode=DISABLED"
         );
+        assert_eq!(account.tcp_url(&server(), &[]), "mysql://u:p%3Aw@[::1]:1/odb");
+        let two = account.unix_url(&server(), &[("ssl-mode", "DISABLED")]).unwrap();
+        assert_eq!(two, "mysql://u:p%3Aw@/odb?socket=/a%20b/s&ssl-mode=DISABLED");
         assert_eq!(account.unix_url(&server(), &[]).unwrap(), "mysql://u:p%3Aw@/odb?socket=/a%20b/s");
         assert!(account.unix_url(&Server { socket: None, ..server() }, &[]).is_err());
     }
