@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use porpoise::classic::Collation;
 use porpoise::classic_connect::{ConnectError, ConnectErrorKind, ConnectStage, TlsUse};
-use porpoise::transport::TlsError;
-use porpoise::wire::Lost;
 use porpoise::{Client, Error, FlightRecord, Options, Target};
 use serde::Serialize;
 
@@ -199,7 +197,7 @@ impl Session {
 impl Fault {
     fn new(error: &Error) -> Self {
         let exit_code = Exit::of(error).code();
-        let (errno, name) = (error.code(), exit::code_name(error));
+        let (errno, name, advice) = (error.code(), exit::code_name(error), error.advice());
         match error {
             Error::Connect(error) => Self {
                 stage: Some(error.stage().name()),
@@ -209,7 +207,7 @@ impl Fault {
                 name,
                 sqlstate: error.sqlstate().to_owned(),
                 message: message(error),
-                advice: advice(error),
+                advice,
                 exit_code,
             },
             error => Self {
@@ -220,7 +218,7 @@ impl Fault {
                 name,
                 sqlstate: "HY000".to_owned(),
                 message: error.to_string(),
-                advice: None,
+                advice,
                 exit_code,
             },
         }
@@ -233,17 +231,6 @@ fn message(error: &ConnectError) -> String {
         ConnectErrorKind::Server(err) => err.message().into_owned(),
         kind => kind.to_string(),
     }
-}
-
-/// What to do. The connect machine knows no TLS, so that its error has the advice about that.
-fn advice(error: &ConnectError) -> Option<&'static str> {
-    let tls = match error.kind() {
-        ConnectErrorKind::TlsSettings(error) | ConnectErrorKind::Lost(Lost::Tls { error, .. }) => {
-            error.downcast_ref::<TlsError>()
-        }
-        _ => None,
-    };
-    tls.map(TlsError::advice).or_else(|| error.advice())
 }
 
 /// Microseconds, with a fraction.

@@ -47,6 +47,8 @@ pub(super) fn details(out: &mut String, report: &Report, columns: usize) {
     details.line("time", &shares(report));
     if let Some(version) = &report.server.version {
         let id = report.session.as_ref().map(|session| format!(", connection {}", session.connection_id));
+        // MariaDB says so for old replicas, which take 10 for less than 5.
+        let version = version.strip_prefix("5.5.5-").unwrap_or(version);
         details.line("server", &format!("{version}{}", id.unwrap_or_default()));
     }
     if let Some(address) = &report.server.address

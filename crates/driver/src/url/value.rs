@@ -131,17 +131,11 @@ impl Value {
         if inner.is_empty() {
             return Ok(Vec::new());
         }
-        let item = |item: &'_ str| -> Result<(), UrlError> {
-            let name = item.split('=').next().unwrap_or_default();
-            if name.is_empty() || name.starts_with('_') {
-                return Err(
-                    self.bad(item, "a name before =, one that does not start with _ (those are MySQL's own)")
-                );
-            }
-            Ok(())
+        let item = |item| match str::split_once(item, '=').unwrap_or((item, "")) {
+            ("", _) => Err(self.bad(item, "a name before =")),
+            attribute => Ok(attribute),
         };
-        inner.split(',').try_for_each(item)?;
-        Ok(inner.split(',').map(|item| item.split_once('=').unwrap_or((item, ""))).collect())
+        inner.split(',').map(item).collect()
     }
 
     /// The value as a whole does not fit.
