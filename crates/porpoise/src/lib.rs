@@ -21,7 +21,7 @@
 //! let mut results = client.query("SELECT name FROM dolphins")?;
 //! while let Some(batch) = results.next_batch()? {
 //!     for row in &batch {
-//!         println!("{:?}", row?.get(0)?);
+//!         println!("{:?}", row.get(0)?);
 //!     }
 //! }
 //! client.close()?;
@@ -56,3 +56,8 @@ pub use porpoise_rt_tokio as tokio;
 /// Clients on async-std and smol.
 #[cfg(feature = "async-std")]
 pub use porpoise_rt_async_std as async_std;
+
+/// The README's examples, so that they stay ones that compile.
+#[cfg(all(doctest, feature = "blocking", feature = "tokio"))]
+#[doc = include_str!("../../../README.md")]
+pub struct Readme;
