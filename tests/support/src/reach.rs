@@ -1,0 +1,73 @@
+//! How far a scenario can be run, by what it asks for.
+
+use crate::Scenario;
+
+/// Who runs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Level {
+    /// The machines alone: every command that a session can send.
+    Machine,
+    /// The client, with the commands that it offers.
+    Client,
+}
+
+/// How far a scenario is run. The connect always is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reach {
+    /// How many of the steps are run.
+    pub steps: usize,
+    /// Why not all of them.
+    pub because: Option<&'static str>,
+}
+
+/// Steps of sessions and clients alike.
+const BOTH: &[&str] = &["query", "use", "ping", "init_db", "reset", "change_user", "kill_query_mid"];
+/// Steps that a session has beyond those.
+const MACHINE: &[&str] = &[
+    "statistics",
+    "set_option",
+    "field_list",
+    "debug",
+    "prepare",
+    "bind",
+    "long_data",
+    "cursor",
+    "execute",
+    "free_result",
+    "stmt_reset",
+    "stmt_close",
+];
+/// Options that are not there yet. The connect is run without them, which changes none of its stages and events.
+const OPTIONS: &[(&str, Option<&str>, &str)] = &[
+    ("compress", None, "compression is not there"),
+    ("local_infile", Some("1"), "every local file is refused"),
+];
+
+/// How far it can be run.
+#[must_use]
+pub fn reach(scenario: &Scenario, level: Level) -> Reach {
+    let asks = |(name, value, _): &&(&str, Option<&str>, &str)| {
+        scenario.option(name).is_some_and(|given| value.is_none_or(|value| value == given))
+    };
+    if let Some((_, _, because)) = OPTIONS.iter().find(asks) {
+        return Reach { steps: 0, because: Some(because) };
+    }
+    let known = |step: &crate::Step| {
+        let name = step.name.as_str();
+        BOTH.contains(&name) || level == Level::Machine && MACHINE.contains(&name)
+    };
+    match scenario.steps.iter().position(|step| !known(step)) {
+        None => Reach { steps: scenario.steps.len(), because: None },
+        Some(steps) => Reach {
+            steps,
+            because: Some(
+                match scenario.steps.get(steps).map(|step| MACHINE.contains(&step.name.as_str())) {
+                    Some(true) => "the client does not offer this command",
+                    _ => "no session sends this",
+                },
+            ),
+        },
+    }
+}
