@@ -29,7 +29,14 @@ pub(crate) const fn expected(stage: ConnectStage) -> &'static str {
 /// What to do, if there is anything to say.
 pub(crate) fn advice(stage: ConnectStage, kind: &ConnectErrorKind) -> Option<&'static str> {
     Some(match kind {
-        ConnectErrorKind::Server(err) => return for_server(err.code()),
+        ConnectErrorKind::Server(err) => match (for_server(err.code()), stage) {
+            (Some(advice), _) => advice,
+            (None, ConnectStage::PrepSelectDatabase) => {
+                "The login succeeded: look at the database that was asked for."
+            }
+            (None, ConnectStage::SendOneInitCommand) => "The login succeeded: look at the init commands.",
+            (None, _) => "The server gives its reason in its message; its error log may have more.",
+        },
         ConnectErrorKind::NotClassic(Stranger::XProtocol) => {
             "This is the X Protocol's port (33060 by default): use the classic port, 3306 by default."
         }

@@ -114,7 +114,11 @@ impl ConnectError {
     #[must_use]
     pub fn code_name(&self) -> Option<&'static str> {
         match &*self.kind {
-            ConnectErrorKind::Server(err) => ServerError::by_code(err.code()).map(|known| known.name),
+            ConnectErrorKind::Server(err) => {
+                let known = ServerError::by_code(err.code()).map(|known| known.name);
+                // An ERR packet without a number stands for CR_UNKNOWN_ERROR.
+                known.or_else(|| ClientError::name(err.code()))
+            }
             _ => ClientError::name(self.code()),
         }
     }
@@ -135,6 +139,8 @@ impl ConnectError {
             ConnectErrorKind::Wire { expected, .. } | ConnectErrorKind::Unexpected { expected, .. } => {
                 expected
             }
+            ConnectErrorKind::UnknownCharset(_) => "the name of a character set or collation",
+            ConnectErrorKind::ServerTooOld { .. } => "a server since MySQL 4.1",
             _ => advice::expected(self.stage),
         }
     }

@@ -196,6 +196,10 @@ impl Login {
     /// Tells a fault to the trace and makes an error of it.
     pub(crate) fn fail<T: TraceSink>(&self, fault: Fault, cx: &mut Cx<'_, T>) -> ConnectError {
         let code = fault.kind.code();
+        if matches!(fault.kind, ConnectErrorKind::Session(_)) {
+            // A session that fails has told all of it.
+            return ConnectError::new(self.stage, code, fault.kind);
+        }
         // An ERR packet is the server's word: the reference tells no ERROR for it.
         let of_server = matches!(&fault.kind, ConnectErrorKind::Server(err) if err.code() != ClientError::CR_UNKNOWN_ERROR);
         if !fault.told && !of_server {

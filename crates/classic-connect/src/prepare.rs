@@ -73,8 +73,7 @@ impl Prepare {
                         return Ok(PrepareStep::Step(Step::NeedRead { at_least }));
                     }
                     Ok(_) => return Ok(PrepareStep::Step(Step::NeedWrite)),
-                    // The session has told the trace itself.
-                    Err(error) => return Err(Fault { kind: ConnectErrorKind::Session(error), told: true }),
+                    Err(error) => return Err(ConnectErrorKind::Session(error).into()),
                 }
                 continue;
             }

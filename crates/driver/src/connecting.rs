@@ -52,6 +52,8 @@ struct Deadline {
 /// What is being waited for.
 enum Phase {
     Start,
+    /// The caller brought a link.
+    Linked(Box<dyn Link>),
     Resolve(BoxFuture<io::Result<Vec<SocketAddr>>>),
     Dial(Dial),
     Drive,
@@ -102,20 +104,17 @@ impl Connecting {
     }
 
     /// A connect over a stream that exists already: a tunnel, a proxy, a test's pipe. `options` names the host
-    /// for TLS.
+    /// for TLS. It, too, begins when it is first polled.
     #[must_use]
     pub fn over(link: Box<dyn Link>, runtime: &'static dyn Runtime, options: Arc<Options>) -> Self {
-        let mut connecting = Self::new(runtime, options);
-        connecting.begin();
-        connecting.phase = connecting.dialed((link, None));
-        connecting
+        Self { phase: Phase::Linked(link), ..Self::new(runtime, options) }
     }
 
     /// Tells every event to a sink of the caller's own as well. A sink sees the stages that are entered after
     /// DISCONNECTED too; a bus's subscribers do not.
     #[must_use]
     pub fn with_sink(mut self, sink: Box<dyn TraceSink + Send>) -> Self {
-        self.tap.set_sink(sink);
+        self.io.as_mut().map_or(&mut self.tap, |io| &mut io.tap).set_sink(sink);
         self
     }
 
@@ -173,6 +172,13 @@ impl Connecting {
                 Phase::Start => {
                     self.begin();
                     self.start()?
+                }
+                Phase::Linked(_) => {
+                    self.begin();
+                    let Phase::Linked(link) = std::mem::replace(&mut self.phase, Phase::Drive) else {
+                        continue;
+                    };
+                    self.dialed((link, None))
                 }
                 Phase::Resolve(lookup) => {
                     let addresses =

@@ -9,6 +9,10 @@ use porpoise_wire::{Cx, Lost, Machine, Step, TlsInfo};
 
 use crate::{Link, Options, Tap};
 
+/// How many reads may go on without one that has to wait. Then others have their turn, and deadlines are looked at:
+/// a server that sends without end must not keep a thread to itself.
+const READS_IN_A_ROW: u32 = 64;
+
 /// A pipe, the link under it, and the sink beside it.
 pub(crate) struct Io {
     pub(crate) pipe: Pipe,
@@ -19,11 +23,13 @@ pub(crate) struct Io {
     /// The machine waits for bytes: a poll need not ask it again before some came.
     blocked: bool,
     at_least: usize,
+    /// Reads since the last one that had to wait.
+    reads: u32,
 }
 
 impl Io {
     pub(crate) fn new(link: Box<dyn Link>, tap: Tap, pipe: Pipe) -> Self {
-        Self { pipe, link, tap, broken: None, blocked: false, at_least: 0 }
+        Self { pipe, link, tap, broken: None, blocked: false, at_least: 0, reads: 0 }
     }
 
     /// What a machine is lent.
@@ -125,7 +131,17 @@ impl Io {
 
     /// Reads once.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
-        let received = match ready!(self.link.poll_read(cx, self.pipe.recv_buf())) {
+        if self.reads == READS_IN_A_ROW {
+            self.reads = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.reads += 1;
+        let read = self.link.poll_read(cx, self.pipe.recv_buf());
+        if read.is_pending() {
+            self.reads = 0;
+        }
+        let received = match ready!(read) {
             Ok(received) => received,
             Err(error) => {
                 return Poll::Ready(Err(match self.broken.take() {

@@ -220,7 +220,9 @@ impl ConnectStage {
             Self::AuthRunSecondAuthenticateUser => &[Self::AuthHandleSecondAuthenticateUser],
             Self::AuthInitMultiAuth => &[Self::AuthDoMultiPluginAuth],
             Self::AuthFinishAuth => &[Self::PrepSelectDatabase],
-            Self::AuthHandleSecondAuthenticateUser => &[Self::AuthInitMultiAuth, Self::AuthFinishAuth],
+            Self::AuthHandleSecondAuthenticateUser => {
+                &[Self::AuthRunSecondAuthenticateUser, Self::AuthInitMultiAuth, Self::AuthFinishAuth]
+            }
             Self::AuthDoMultiPluginAuth => &[Self::AuthHandleMultiAuthResponse],
             Self::AuthHandleMultiAuthResponse => &[Self::AuthInitMultiAuth, Self::AuthFinishAuth],
             Self::PrepSelectDatabase => &[Self::PrepInitCommands],
