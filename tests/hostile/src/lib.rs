@@ -1,0 +1,13 @@
+//! What the tests of this package share: a peer that does as its script says, and ways to watch a future.
+//!
+//! A [`Peer`] is a [`Link`](porpoise_driver::Link) in memory. It can deliver its bytes in any pieces, be
+//! [`Pending`](std::task::Poll::Pending) on a seed, and end anywhere; it keeps every byte that the client sent.
+//! What it allocates is not counted, so that [`watch::measure`] sees the client's memory only.
+
+pub mod cases;
+pub mod packets;
+pub mod peer;
+pub mod tls;
+pub mod watch;
+
+pub use peer::{Act, Heard, Peer};
