@@ -215,7 +215,9 @@ impl Connector {
     }
 
     fn failed(&mut self, error: ConnectError) -> ConnectError {
-        self.state = State::Failed(error.clone());
+        if let State::Prepare(prepare) = std::mem::replace(&mut self.state, State::Failed(error.clone())) {
+            self.login.server.version = prepare.into_session().into_seed().server_version;
+        }
         error
     }
 }

@@ -27,7 +27,10 @@ pub(crate) fn read<T: TraceSink>(login: &mut Login, cx: &mut Cx<'_, T>) -> Resul
     match login.poll_packet(EXPECTED, cx) {
         Ok(None) => {}
         Ok(Some(at_least)) => return Ok(Some(at_least)),
-        Err(fault) => return Err(stranger(cx.rx).map_or(fault, |s| ConnectErrorKind::NotClassic(s).into())),
+        Err(fault) => {
+            let kind = stranger(cx.rx).map_or(fault.kind, ConnectErrorKind::NotClassic);
+            return Err(Fault { kind, ..fault });
+        }
     }
     if login.framer.payload(cx.rx).first() == Some(&ERR) {
         login.protocol = ProtocolStage::ReadyForCommand;

@@ -64,13 +64,15 @@ impl std::error::Error for Misuse {}
 #[derive(Debug)]
 pub(crate) struct Fault {
     pub(crate) kind: ConnectErrorKind,
-    /// The ERROR event was told where it happened.
+    /// The ERROR event was told where it happened, or is not to be told.
     pub(crate) told: bool,
+    /// What came could not be read as a packet.
+    pub(crate) unread: bool,
 }
 
 impl From<ConnectErrorKind> for Fault {
     fn from(kind: ConnectErrorKind) -> Self {
-        Self { kind, told: false }
+        Self { kind, told: false, unread: false }
     }
 }
 
@@ -194,19 +196,24 @@ impl Login {
     }
 
     /// Tells a fault to the trace and makes an error of it.
-    pub(crate) fn fail<T: TraceSink>(&self, fault: Fault, cx: &mut Cx<'_, T>) -> ConnectError {
+    pub(crate) fn fail<T: TraceSink>(&mut self, fault: Fault, cx: &mut Cx<'_, T>) -> ConnectError {
         let code = fault.kind.code();
         if matches!(fault.kind, ConnectErrorKind::Session(_)) {
             // A session that fails has told all of it.
             return ConnectError::new(self.stage, code, fault.kind);
         }
+        let error = ConnectError::new(self.stage, code, fault.kind);
+        if fault.unread {
+            self.end_reading(cx);
+            return error;
+        }
         // An ERR packet is the server's word: the reference tells no ERROR for it.
-        let of_server = matches!(&fault.kind, ConnectErrorKind::Server(err) if err.code() != ClientError::CR_UNKNOWN_ERROR);
+        let of_server = matches!(error.kind(), ConnectErrorKind::Server(err) if err.code() != ClientError::CR_UNKNOWN_ERROR);
         if !fault.told && !of_server {
             self.emit(cx, TraceEvent::Error { errno: code });
         }
         self.emit(cx, TraceEvent::Disconnected);
-        ConnectError::new(self.stage, code, fault.kind)
+        error
     }
 
     /// The error of an outside that failed.
@@ -223,17 +230,26 @@ impl Login {
         ConnectError::new(self.stage, code, ConnectErrorKind::Lost(why))
     }
 
-    /// The outside failed while bytes were awaited: the reference tells no ERROR then, because it ends the trace
-    /// first; and it enters the stage that would have judged what did not come.
+    /// The outside failed while bytes were awaited.
     pub(crate) fn lost_reading<T: TraceSink>(&mut self, why: Lost, cx: &mut Cx<'_, T>) -> ConnectError {
         let error = self.lost_error(why, false);
+        self.end_reading(cx);
+        error
+    }
+
+    /// No packet could be read. The reference tells no ERROR then, because it ends the trace first; and it enters
+    /// the stage that would have judged what did not come.
+    fn end_reading<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) {
         self.emit(cx, TraceEvent::Disconnected);
-        match (&self.wait, self.run) {
-            (Wait::Packet, run) => self.enter(run.handle_stage(), cx),
-            (Wait::Verdict, Run::First) => self.enter(ConnectStage::AuthHandleChangeUserRequest, cx),
+        match self.stage {
+            ConnectStage::AuthRunFirstAuthenticateUser
+            | ConnectStage::AuthRunSecondAuthenticateUser
+            | ConnectStage::AuthDoMultiPluginAuth => self.enter(self.run.handle_stage(), cx),
+            ConnectStage::AuthReadChangeUserResult => {
+                self.enter(ConnectStage::AuthHandleChangeUserRequest, cx);
+            }
             _ => {}
         }
-        error
     }
 
     /// Looks for a packet, tells the trace, and keeps the server within the limits.
@@ -243,20 +259,20 @@ impl Login {
         cx: &mut Cx<'_, T>,
     ) -> Result<Option<usize>, Fault> {
         self.tell_read(cx);
-        let wire = |error| Fault::from(ConnectErrorKind::Wire { expected, error });
+        let wire = |error| Fault { unread: true, ..Fault::from(ConnectErrorKind::Wire { expected, error }) };
         if let Frame::Need(at_least) = self.framer.poll(cx.rx).map_err(wire)? {
             return Ok(Some(at_least));
         }
         self.read_told = false;
         let payload = self.framer.payload(cx.rx);
+        if payload.is_empty() {
+            return Err(wire(WireError::EmptyPacket));
+        }
         if cx.trace.on() {
             // The greeting is public; all that follows may be a secret's shadow.
             let greeting = self.protocol == ProtocolStage::WaitForInitPacket;
             let pkt = if greeting { Payload::open(payload) } else { Payload::sensitive(payload) };
             cx.trace.event(self.protocol, &TraceEvent::PacketReceived { pkt });
-        }
-        if payload.is_empty() {
-            return Err(wire(WireError::EmptyPacket));
         }
         if self.protocol == ProtocolStage::WaitForInitPacket {
             // The greeting is not yet part of the exchange that has these limits.
@@ -314,11 +330,11 @@ impl Login {
     fn begin<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<Option<LoginStep>, Fault> {
         self.enter(ConnectStage::AuthBegin, cx);
         let (mechanism, fits) = self.choose(cx)?;
-        self.enabled(&*mechanism)?;
+        self.adopt(mechanism)?;
         self.enter(ConnectStage::AuthRunFirstAuthenticateUser, cx);
         let challenge = self.server.challenge;
         let challenge = challenge.get(..self.server.challenge_len).filter(|_| fits);
-        self.start(Run::First, mechanism, challenge, cx)
+        self.start(Run::First, challenge, cx)
     }
 
     /// The plugin to start with, and whether it is the one that the greeting names. One that is not known is told
@@ -342,23 +358,23 @@ impl Login {
         registry.make(name).map(|mechanism| (mechanism, false)).map_err(|error| auth_fault(name, error))
     }
 
-    pub(crate) fn enabled(&self, mechanism: &dyn Mechanism) -> Result<(), Fault> {
+    /// Takes a plugin, if the policy lets it run.
+    pub(crate) fn adopt(&mut self, mechanism: Box<dyn Mechanism>) -> Result<(), Fault> {
+        let mechanism = self.mechanism.insert(mechanism);
         mechanism.enabled(&self.options.policy).map_err(|error| auth_fault(mechanism.name(), error))
     }
 
-    /// Starts a plugin; asks for its password first, if that is how it is given.
+    /// Starts the plugin; asks for its password first, if that is how it is given.
     pub(crate) fn start<T: TraceSink>(
         &mut self,
         run: Run,
-        mechanism: Box<dyn Mechanism>,
         challenge: Option<&[u8]>,
         cx: &mut Cx<'_, T>,
     ) -> Result<Option<LoginStep>, Fault> {
         self.run = run;
         let asks = self.options.asked.get(self.factor - 1).copied().unwrap_or(false);
-        let ask = asks && self.asked.is_none() && mechanism.wants_password();
-        self.mechanism = Some(mechanism);
-        if ask {
+        let wants = self.mechanism.as_ref().is_some_and(|mechanism| mechanism.wants_password());
+        if asks && wants && self.asked.is_none() {
             self.wait = Wait::Password { challenge: challenge.map(<[u8]>::to_vec) };
             return Ok(None);
         }

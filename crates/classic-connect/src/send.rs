@@ -4,7 +4,7 @@ use bytes::BufMut;
 use porpoise_auth::AuthError;
 use porpoise_classic::Command;
 use porpoise_trace::{Payload, ProtocolStage, TraceEvent, TraceSink};
-use porpoise_wire::Cx;
+use porpoise_wire::{Cx, HEADER_LEN};
 
 use crate::login::{Envelope, Fault, Login, Run, auth_fault, name};
 use crate::packets::{ComChangeUser, HandshakeResponse41, SslRequest};
@@ -23,6 +23,8 @@ impl Login {
                 Envelope::ChangeUser => self.send_change_user(data, cx),
             };
         }
+        // In one piece: a buffer that grows leaves a copy behind that nobody wipes.
+        cx.tx.reserve(HEADER_LEN + data.len());
         let len = self.framer.write(cx.tx, |payload| payload.put_slice(data));
         if cx.trace.on() {
             cx.trace.event(self.protocol, &TraceEvent::SendAuthData { pkt: sent(cx.tx, len) });
@@ -45,6 +47,7 @@ impl Login {
         if !response.fits() {
             return Err(auth_fault(plugin, AuthError::TooLong));
         }
+        cx.tx.reserve(HEADER_LEN + response.size());
         let len = self.framer.write(cx.tx, |payload| response.encode(payload));
         if cx.trace.on() {
             cx.trace.event(self.protocol, &TraceEvent::SendAuthResponse { pkt: sent(cx.tx, len) });

@@ -111,9 +111,8 @@ impl Login {
             self.options.registry.make(request.plugin).map_err(|error| auth_fault(request.plugin, error));
         self.framer.consume(cx.rx);
         self.enter(ConnectStage::AuthRunSecondAuthenticateUser, cx);
-        let mechanism = made?;
-        self.enabled(&*mechanism)?;
-        self.start(Run::Second, mechanism, Some(challenge.bytes()), cx).map(drop)
+        self.adopt(made?)?;
+        self.start(Run::Second, Some(challenge.bytes()), cx).map(drop)
     }
 
     /// AUTH_INIT_MULTI_AUTH and AUTH_DO_MULTI_PLUGIN_AUTH: another factor.
@@ -126,9 +125,8 @@ impl Login {
         self.next_factor()?;
         self.framer.consume(cx.rx);
         self.enter(ConnectStage::AuthInitMultiAuth, cx);
-        let mechanism = made?;
-        self.enabled(&*mechanism)?;
+        self.adopt(made?)?;
         self.enter(ConnectStage::AuthDoMultiPluginAuth, cx);
-        self.start(Run::Factor, mechanism, Some(challenge.bytes()), cx).map(drop)
+        self.start(Run::Factor, Some(challenge.bytes()), cx).map(drop)
     }
 }

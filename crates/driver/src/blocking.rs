@@ -21,7 +21,7 @@
 use std::cell::RefCell;
 use std::future::Future;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
@@ -155,12 +155,8 @@ impl Runtime for Blocking {
 
     fn link(&self, socket: Socket) -> io::Result<Box<dyn Link>> {
         Ok(match socket {
-            Socket::Tcp(stream) => {
-                Box::new(StdLink::new(stream, TcpStream::take_error, TcpStream::shutdown)?)
-            }
-            Socket::Unix(stream) => {
-                Box::new(StdLink::new(stream, UnixStream::take_error, UnixStream::shutdown)?)
-            }
+            Socket::Tcp(stream) => Box::new(StdLink::new(stream, TcpStream::take_error)?),
+            Socket::Unix(stream) => Box::new(StdLink::new(stream, UnixStream::take_error)?),
         })
     }
 
@@ -209,18 +205,13 @@ struct StdLink<S> {
     /// The same socket, for whoever waits for it.
     fd: Arc<OwnedFd>,
     take_error: fn(&S) -> io::Result<Option<io::Error>>,
-    shutdown: fn(&S, Shutdown) -> io::Result<()>,
     connected: bool,
 }
 
 impl<S: AsFd> StdLink<S> {
-    fn new(
-        stream: S,
-        take_error: fn(&S) -> io::Result<Option<io::Error>>,
-        shutdown: fn(&S, Shutdown) -> io::Result<()>,
-    ) -> io::Result<Self> {
+    fn new(stream: S, take_error: fn(&S) -> io::Result<Option<io::Error>>) -> io::Result<Self> {
         let fd = Arc::new(stream.as_fd().try_clone_to_owned()?);
-        Ok(Self { stream, fd, take_error, shutdown, connected: false })
+        Ok(Self { stream, fd, take_error, connected: false })
     }
 
     /// Ready with what a call gave; else it is called again when the socket is ready for `flags`.
@@ -272,8 +263,9 @@ where
         self.or_wait(result, PollFlags::OUT)
     }
 
+    // A socket that is dropped is closed; a shutdown before would be one more system call.
     fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready((self.shutdown)(&self.stream, Shutdown::Write))
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -11,6 +11,8 @@ use porpoise_wire::Cx;
 use crate::io::Io;
 use crate::{Connecting, Error, FlightRecord, Operation, Options, Results, Runtime, Tap};
 
+/// What is read from the wire in one go, in bytes: a full TLS record.
+const READ_SIZE: usize = 17 << 10;
 /// What a dropped result may still have, in bytes, and be read to its end by the next call.
 const DRAIN_BUDGET: usize = 1 << 20;
 
@@ -57,6 +59,7 @@ impl Client {
     ) -> Self {
         // The login is over: no password is left to be wiped.
         io.pipe.wipe_sent(false);
+        io.pipe.set_read_size(READ_SIZE);
         Self { phase: Phase::Ready(session), io, options, runtime, channel, record }
     }
 

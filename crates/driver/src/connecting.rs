@@ -19,6 +19,9 @@ use crate::dial::{Dial, Dialed};
 use crate::io::Io;
 use crate::{BoxFuture, Client, Error, FlightRecord, Link, Operation, Options, Runtime, Tap, Target, Timer};
 
+/// Room for what a login receives and sends: small enough to be cheap to allocate, and more than most need.
+const LOGIN_ROOM: usize = 1000;
+
 /// One connect, as a future that can be put down and taken up again.
 ///
 /// All progress is in this value: `(&mut connecting).await` may be dropped at any point, and a later poll goes on
@@ -161,7 +164,8 @@ impl Connecting {
             recorder.record.address = address;
         }
         tell(&mut self.tap, |cx| self.machine.connected(cx));
-        self.io = Some(Io::new(link, std::mem::take(&mut self.tap), Pipe::new()));
+        self.io =
+            Some(Io::new(link, std::mem::take(&mut self.tap), Pipe::with_capacity(LOGIN_ROOM, LOGIN_ROOM)));
         Phase::Drive
     }
 
@@ -255,7 +259,7 @@ impl Connecting {
     }
 
     /// Closes the flight record, if there is one.
-    fn finish_record(&mut self) {
+    fn finish_record(&mut self, session: Option<&Session>) {
         let tap = self.io.as_mut().map_or(&mut self.tap, |io| &mut io.tap);
         let Some(recorder) = tap.recorder() else { return };
         recorder.finish();
@@ -265,7 +269,8 @@ impl Connecting {
         record.auth_path = self.machine.auth_path().map(|path| path.name());
         record.auth_factors = self.machine.auth_factors();
         record.capabilities = self.machine.capabilities();
-        record.server_version = self.machine.server_version().to_owned();
+        record.server_version =
+            session.map_or_else(|| self.machine.server_version(), Session::server_version).to_owned();
         self.record = Some(record);
     }
 }
@@ -276,7 +281,7 @@ impl Future for Connecting {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let done = ready!(this.poll_connect(cx));
-        this.finish_record();
+        this.finish_record(done.as_deref().ok());
         let io = this.io.take();
         Poll::Ready(match (done, io) {
             (Ok(session), Some(io)) => {

@@ -35,7 +35,7 @@ pub trait Link: Send {
     /// Writing failed.
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
 
-    /// Says that nothing more will be sent.
+    /// Says that nothing more will be sent, where dropping the link does not say it.
     ///
     /// # Errors
     /// The connection is broken already.

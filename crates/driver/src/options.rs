@@ -9,7 +9,7 @@ use porpoise_trace::Subscriber;
 use porpoise_transport::{SslMode, TlsClient, TlsOptions};
 
 use crate::Responder;
-use crate::socket::SocketOptions;
+use crate::socket::{Keepalive, SocketOptions};
 
 /// The classic protocol's port.
 const DEFAULT_PORT: u16 = 3306;
@@ -256,10 +256,11 @@ impl OptionsBuilder {
         self
     }
 
-    /// After how much silence the operating system probes the connection; two hours by default, `None` for never.
+    /// After how much silence the operating system probes the connection, or `None` for never. Without a word of
+    /// this it does so after its own time, commonly two hours.
     #[must_use]
     pub fn tcp_keepalive(mut self, idle: Option<Duration>) -> Self {
-        self.socket.keepalive = idle;
+        self.socket.keepalive = idle.map_or(Keepalive::Off, Keepalive::After);
         self
     }
 

@@ -18,29 +18,39 @@ pub enum Socket {
     Unix(UnixStream),
 }
 
+/// Whether and when the operating system probes a silent connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keepalive {
+    Off,
+    /// After the system's own time, commonly two hours.
+    System,
+    After(Duration),
+}
+
 /// What a TCP socket is set up with.
 #[derive(Clone, Debug)]
 pub(crate) struct SocketOptions {
     pub(crate) nodelay: bool,
-    pub(crate) keepalive: Option<Duration>,
+    pub(crate) keepalive: Keepalive,
     pub(crate) bind: Vec<IpAddr>,
 }
 
 impl Default for SocketOptions {
     fn default() -> Self {
-        Self { nodelay: true, keepalive: Some(Duration::from_secs(7200)), bind: Vec::new() }
+        Self { nodelay: true, keepalive: Keepalive::System, bind: Vec::new() }
     }
 }
 
 /// Begins a TCP connect. `true`: it is connected already.
 pub(crate) fn tcp(address: SocketAddr, options: &SocketOptions) -> io::Result<(Socket, bool)> {
-    let socket = Raw::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
+    let socket = Raw::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
     if options.nodelay {
         socket.set_tcp_nodelay(true)?;
     }
-    if let Some(idle) = options.keepalive {
-        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))?;
+    match options.keepalive {
+        Keepalive::Off => {}
+        Keepalive::System => socket.set_keepalive(true)?,
+        Keepalive::After(idle) => socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))?,
     }
     if !options.bind.is_empty() {
         bind(&socket, address, &options.bind)?;
@@ -70,8 +80,7 @@ fn bind(socket: &Raw, address: SocketAddr, candidates: &[IpAddr]) -> io::Result<
 /// Connects a Unix socket, which succeeds or fails at once. [`io::ErrorKind::WouldBlock`] means that the server's
 /// backlog is full: try again.
 pub(crate) fn unix(path: &Path) -> io::Result<Socket> {
-    let socket = Raw::new(Domain::UNIX, Type::STREAM, None)?;
-    socket.set_nonblocking(true)?;
+    let socket = Raw::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
     socket.connect(&SockAddr::unix(path)?)?;
     Ok(Socket::Unix(socket.into()))
 }

@@ -143,6 +143,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::socket::Keepalive;
     use crate::{Options, Target};
 
     fn options(url: &str) -> Options {
@@ -251,7 +252,10 @@ mod tests {
     fn keys_of_the_socket_and_of_time() {
         let url = "mysql://?tcp-nodelay=0&tcp-keepalive=false&bind-address=::1&bind-address=127.0.0.1&connect-timeout=0";
         let set = options(url);
-        assert_eq!((set.socket.nodelay, set.socket.keepalive, set.socket.bind.len()), (false, None, 2));
+        assert_eq!(
+            (set.socket.nodelay, set.socket.keepalive, set.socket.bind.len()),
+            (false, Keepalive::Off, 2)
+        );
         assert_eq!(set.connect_timeout, None);
         let set = options(
             "mysql://?stage-timeout=read_greeting:500ms,ESTABLISH_SSL:2&stage-timeout=NET_WAIT_CONNECT:1m",
@@ -262,7 +266,10 @@ mod tests {
             (ConnectStage::NetWaitConnect, Duration::from_secs(60)),
         ];
         assert_eq!(set.stage_timeouts, limits);
-        assert_eq!(options("mysql://?tcp-keepalive=90s").socket.keepalive, Some(Duration::from_secs(90)));
+        assert_eq!(
+            options("mysql://?tcp-keepalive=90s").socket.keepalive,
+            Keepalive::After(Duration::from_secs(90))
+        );
     }
 
     #[test]

@@ -9,7 +9,10 @@ use crate::backend::{Tls, TlsClient};
 use crate::{SslMode, TlsError};
 
 /// Room for received bytes, unless told otherwise: a full TLS record with what encryption adds to it.
-const RX_CAPACITY: usize = 17 * 1024;
+const RX_CAPACITY: usize = RECORD_ROOM;
+
+/// A full TLS record with what encryption adds to it.
+const RECORD_ROOM: usize = 17 * 1024;
 
 /// Room for bytes to send, unless told otherwise: a login packet with its attributes.
 const TX_CAPACITY: usize = 2 * 1024;
@@ -116,6 +119,11 @@ impl Pipe {
             bytes_out: 0,
             wipe: true,
         }
+    }
+
+    /// From now on, room is made for so many bytes at a time. A login needs little, rows need much.
+    pub fn set_read_size(&mut self, rx: usize) {
+        self.rx_capacity = rx.max(1);
     }
 
     /// The buffer to append received bytes to; it has room for some. What is in it already must stay.
@@ -235,6 +243,7 @@ impl Pipe {
         if !self.rx.is_empty() {
             return Err(TlsError::PlaintextInjected { bytes: self.rx.len() });
         }
+        self.rx_capacity = self.rx_capacity.max(RECORD_ROOM);
         // The empty plaintext buffer becomes the one for ciphertext, which saves an allocation for each connect.
         let buffer = std::mem::take(&mut self.rx);
         self.counted = 0;

@@ -92,7 +92,7 @@ impl WireError {
     pub const fn client_error(&self) -> u16 {
         match self {
             Self::PacketTooLarge { .. } => 2020,
-            Self::EmptyPacket => 2013,
+            Self::EmptyPacket | Self::OutOfOrder { .. } => 2013,
             _ => 2027,
         }
     }

@@ -42,6 +42,17 @@ impl HandshakeResponse41<'_> {
             || u8::try_from(self.auth_response.len()).is_ok()
     }
 
+    /// Bytes that the payload needs at most.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        // Four fields end in 0x00 or begin with a length of up to 9 bytes.
+        64 + self.user.len()
+            + self.auth_response.len()
+            + self.database.len()
+            + self.plugin.len()
+            + self.attributes.len()
+    }
+
     /// Appends the payload. The caller has asked [`fits`](Self::fits).
     pub fn encode(&self, buf: &mut BytesMut) {
         let has = |flag| self.head.capabilities.contains(flag);
@@ -84,6 +95,7 @@ mod tests {
         assert!(response.fits());
         let mut buf = BytesMut::new();
         response.encode(&mut buf);
+        assert!(buf.len() <= response.size());
         buf[32..].to_vec()
     }
 

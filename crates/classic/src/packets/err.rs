@@ -4,7 +4,7 @@ use std::fmt;
 use porpoise_wire::{Reader, WireError};
 
 use super::header;
-use crate::{CapabilityFlags, ClientError, ServerError};
+use crate::{CapabilityFlags, ClientError};
 
 /// The SQLSTATE of errors that have none of their own.
 const GENERAL_ERROR: [u8; 5] = *b"HY000";
@@ -23,7 +23,7 @@ const MAX_MESSAGE: usize = 16 << 10;
 /// | `string<EOF>` | error_message, in `character_set_results` | |
 ///
 /// Follows "MySQL Source Code Documentation: ERR_Packet". A server that has no capabilities yet sends no SQLSTATE,
-/// and so do some later ones: the byte is tested. Without one, that of the known error number is given, or `HY000`.
+/// and so do some later ones: the byte is tested. Without one it is `HY000`, as in MySQL's own library.
 /// A packet of three bytes or less is the unknown error 2000, as in MySQL's own library. MySQL's messages have up to
 /// 512 bytes; of longer ones the first 16 KiB are kept.
 #[derive(Clone, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl ErrPacket {
         };
         let sqlstate =
             if capabilities.contains(CapabilityFlags::CLIENT_PROTOCOL_41) { sqlstate(&mut r) } else { None };
-        let sqlstate = sqlstate.unwrap_or_else(|| known_sqlstate(code));
+        let sqlstate = sqlstate.unwrap_or(GENERAL_ERROR);
         let message = r.rest();
         Ok(Self { code, sqlstate, message: message.get(..MAX_MESSAGE).unwrap_or(message).into() })
     }
@@ -97,11 +97,6 @@ fn sqlstate(r: &mut Reader<'_>) -> Option<[u8; 5]> {
     Some(state)
 }
 
-fn known_sqlstate(code: u16) -> [u8; 5] {
-    let known = ServerError::by_code(code).and_then(|known| known.sqlstate.as_bytes().try_into().ok());
-    known.unwrap_or(GENERAL_ERROR)
-}
-
 impl fmt::Debug for ErrPacket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ErrPacket")
@@ -143,7 +138,7 @@ mod tests {
             let err = ErrPacket::parse(b"\xff\x10\x04Too many connections", capabilities).unwrap();
             assert_eq!(
                 (err.code(), err.sqlstate(), &*err.message()),
-                (1040, "08004", "Too many connections")
+                (1040, "HY000", "Too many connections")
             );
         }
         // A '#' with too little behind it, or with what no SQLSTATE has.

@@ -127,10 +127,10 @@ fn packets_whose_fields_lie() {
 fn a_reader_that_cannot_go_on_tells_no_error() {
     let cases = [
         // a wrong sequence id | a packet without payload
-        (Reply::new().id(7).ok(2), 2027),
+        (Reply::new().id(7).ok(2), 2013),
         (Reply::new().packet([]), 2013),
         (Reply::new().columns(&[&t1()[0]]).packet([]), 2013),
-        (Reply::new().columns(&[&t1()[0]]).row(&[Some("1")]).id(0).row(&[Some("1")]), 2027),
+        (Reply::new().columns(&[&t1()[0]]).row(&[Some("1")]).id(0).row(&[Some("1")]), 2013),
     ];
     for (reply, code) in cases {
         let act = Act::Query("x");
