@@ -96,7 +96,7 @@ impl Consumer {
     /// A cargo command for it, `build` or `run`.
     pub(crate) fn cargo(&self, command: &str, options: &[&str]) -> Result<Command> {
         self.take_lock_file()?;
-        let mut cargo = workspace::cargo([command, "--quiet", "--manifest-path"]);
+        let mut cargo = workspace::cargo([command, "--manifest-path"]);
         cargo.arg(&self.manifest);
         // With the main workspace's profile what was built there is used. Another profile is another build.
         for setting in profile()? {

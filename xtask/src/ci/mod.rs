@@ -8,7 +8,7 @@ mod consumers;
 mod features;
 mod licences;
 pub(crate) mod servers;
-mod steps;
+pub(crate) mod steps;
 pub(crate) mod tally;
 
 use std::time::{Duration, Instant};
@@ -43,8 +43,6 @@ enum Outcome {
 struct Ci {
     servers: Option<Servers>,
     tally: Tally,
-    /// Tests that were not run for want of a server.
-    not_run: Vec<String>,
 }
 
 /// One line of the table at the end.
@@ -129,9 +127,9 @@ fn duration(time: Duration) -> String {
 }
 
 fn summary(ci: &Ci, steps: &[&'static Step], rows: &[Row], took: Duration) {
-    if !ci.not_run.is_empty() {
-        println!("\nnot run, for want of a server:");
-        ci.not_run.iter().for_each(|name| println!("  {name}"));
+    if !ci.tally.ignored().is_empty() {
+        println!("\nTests that were not run:");
+        ci.tally.ignored().iter().for_each(|name| println!("  {name}"));
     }
     println!("\nThe test programs said:");
     ci.tally.closing().for_each(|line| println!("{line}"));

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use self::cell::{Cell, Features};
 use crate::ci::servers;
+use crate::ci::steps::E2E_TESTS;
 use crate::ci::tally::Tally;
 use crate::server::state::State;
 use crate::{Result, consumer, server, workspace};
@@ -114,7 +115,7 @@ fn run_cell(cell: &Cell, state: &State, tally: &mut Tally) -> Result<()> {
     let server = state.get(cell.server.name());
     let server = server.with_context(|| format!("{} is not up", cell.server.name()))?;
     if cell.features == Features::All {
-        let mut command = workspace::cargo(["test", "-p", "porpoise-e2e", "--no-fail-fast"]);
+        let mut command = workspace::cargo(E2E_TESTS);
         command.env(RUNTIME, cell.runtime.name());
         command.env(TRANSPORT, cell.transport.name());
         command.env(SERVER, cell.server.name());
