@@ -130,7 +130,7 @@ impl<W: Wire> Player<W> {
         }
         if let Some(mut session) = session {
             self.with_cx(|cx| session.quit(cx))?;
-            self.replies(&mut session)?;
+            self.reply(&mut session)?;
             self.with_cx(|cx| session.closed(cx));
         }
         self.tell_trace()
@@ -201,18 +201,24 @@ impl<W: Wire> Player<W> {
             return Ok(Some(session));
         }
         self.send(step, &mut session)?;
-        match self.replies(&mut session) {
-            Ok(replies) => {
-                for outcome in self.outcomes(step, replies, &mut session)? {
-                    self.tell(outcome)?;
+        for number in 1.. {
+            let reply = match self.reply(&mut session) {
+                Ok(reply) => reply,
+                Err(error) => {
+                    let text = error.to_string();
+                    self.tell(Outcome::failed(&step.name, error.client_error(), "HY000", &text))?;
+                    return Ok(None);
                 }
-                Ok(Some(session))
+            };
+            let over = reply.is_none();
+            if let Some(outcome) = self.outcome(step, number, reply, &mut session)? {
+                self.tell(outcome)?;
             }
-            Err(error) => {
-                self.tell(Outcome::failed(&step.name, error.client_error(), "HY000", &error.to_string()))?;
-                Ok(None)
+            if over {
+                break;
             }
         }
+        Ok(Some(session))
     }
 
     /// A step that sends nothing.
@@ -265,9 +271,9 @@ impl<W: Wire> Player<W> {
         })
     }
 
-    /// Everything that is said in reply to a command.
-    fn replies(&mut self, session: &mut Session) -> Result<Vec<Reply>, ClassicError> {
-        let (mut replies, mut columns, mut rows) = (Vec::new(), Columns::default(), 0);
+    /// What the server says next in reply to a command; `None` when it has said all.
+    fn reply(&mut self, session: &mut Session) -> Result<Option<Reply>, ClassicError> {
+        let (mut columns, mut rows) = (Columns::default(), 0);
         while let Some(event) = self.drive(session)? {
             if let Event::Rows(batch) = event {
                 rows += batch.len();
@@ -277,55 +283,56 @@ impl<W: Wire> Player<W> {
             self.told.push(format!("{event:?}"));
             match event {
                 Event::Columns(defined) => columns = defined,
-                Event::End(end) => {
-                    let columns = std::mem::take(&mut columns);
-                    replies.push(Reply::Rows { columns, rows: std::mem::take(&mut rows), end });
-                }
-                event => replies.push(Reply::Event(event)),
+                Event::End(end) => return Ok(Some(Reply::Rows { columns, rows, end })),
+                event => return Ok(Some(Reply::Event(event))),
             }
         }
-        Ok(replies)
+        Ok(None)
     }
 
-    /// What the replies to a step's command make of it.
-    fn outcomes(&mut self, step: &Step, replies: Vec<Reply>, session: &mut Session) -> Result<Vec<Outcome>> {
+    /// What a reply, the `number`th to a step's command, makes of the step.
+    fn outcome(
+        &mut self,
+        step: &Step,
+        number: usize,
+        reply: Option<Reply>,
+        session: &mut Session,
+    ) -> Result<Option<Outcome>> {
         let name = step.name.as_str();
-        let counts = matches!(name, "query" | "use" | "kill_query_mid");
-        let mut outcomes = Vec::new();
-        for (number, reply) in (1..).zip(replies) {
-            outcomes.push(match reply {
-                Reply::Event(Event::Err(err)) => Outcome::refused(name, &err),
-                Reply::Event(Event::InfileRefused(refused)) => {
-                    Outcome::failed(name, refused.client_error(), "HY000", &refused.to_string())
-                }
-                Reply::Event(Event::Ok(ok)) if counts => Outcome::without_rows(name, number, &ok),
-                Reply::Rows { columns, rows, end } if counts => {
-                    Outcome::rows(name, number, columns.len(), rows, &end)
-                }
-                Reply::Event(Event::Prepared(prepared)) => {
-                    of_statement(name, self.statement.insert(Statement::new(&prepared)))
-                }
-                Reply::Rows { columns, rows, .. } if name == "execute" => {
-                    let statement = self.statement.as_mut().context("nothing is prepared")?;
-                    statement.columns = columns;
-                    let outcome = of_statement(name, statement);
-                    outcome.with("rows", rows + self.fetch_all(session)?)
-                }
-                Reply::Rows { columns, .. } => Outcome::ok(name).with("columns", columns.len()),
-                Reply::Event(_) => match &self.statement {
-                    Some(statement) if name == "execute" || name == "stmt_reset" => {
-                        of_statement(name, statement)
-                    }
-                    _ => Outcome::ok(name),
-                },
-            });
+        let is_query = matches!(name, "query" | "use" | "kill_query_mid");
+        Ok(Some(match reply {
+            Some(Reply::Event(Event::Err(err))) => Outcome::refused(name, &err),
+            Some(Reply::Event(Event::InfileRefused(refused))) => {
+                Outcome::failed(name, refused.client_error(), "HY000", &refused.to_string())
+            }
+            Some(Reply::Event(Event::Ok(ok))) if is_query => Outcome::without_rows(name, number, &ok),
+            Some(Reply::Rows { columns, rows, end }) if is_query => {
+                Outcome::rows(name, number, columns.len(), rows, &end)
+            }
+            Some(Reply::Event(Event::Prepared(prepared))) => {
+                of_statement(name, self.statement.insert(Statement::new(&prepared)))
+            }
+            Some(Reply::Rows { columns, rows, .. }) if name == "execute" => {
+                let statement = self.statement.as_mut().context("nothing is prepared")?;
+                statement.columns = columns;
+                of_statement(name, statement).with("rows", rows + self.fetch_all(session)?)
+            }
+            Some(Reply::Rows { columns, .. }) => Outcome::ok(name).with("columns", columns.len()),
+            Some(Reply::Event(_)) => self.done(name),
+            // No reply was owed.
+            None if number == 1 => self.done(name),
+            None => return Ok(None),
+        }))
+    }
+
+    /// A step succeeded that has no more to say.
+    fn done(&self, step: &str) -> Outcome {
+        match &self.statement {
+            Some(statement) if matches!(step, "execute" | "long_data" | "stmt_reset") => {
+                of_statement(step, statement)
+            }
+            _ => Outcome::ok(step),
         }
-        if outcomes.is_empty() {
-            // No reply is owed to it.
-            outcomes
-                .push(self.statement.as_ref().map_or_else(|| Outcome::ok(name), |s| of_statement(name, s)));
-        }
-        Ok(outcomes)
     }
 
     /// Fetches all rows of the statement's cursor, if it has one.
@@ -335,7 +342,7 @@ impl<W: Wire> Player<W> {
         let mut sum = 0;
         loop {
             self.with_cx(|cx| session.stmt_fetch(statement.id, rows, &statement.columns, cx))?;
-            for reply in self.replies(session)? {
+            while let Some(reply) = self.reply(session)? {
                 let Reply::Rows { rows, end, .. } = reply else { bail!("no rows: {reply:?}") };
                 sum += rows;
                 if end.status().contains(StatusFlags::SERVER_STATUS_LAST_ROW_SENT) {

@@ -1,0 +1,22 @@
+//! porpoise on real servers.
+//!
+//! Every test belongs to a cell: a runtime, a transport and a server. `PORPOISE_CELL_RUNTIME`,
+//! `PORPOISE_CELL_TRANSPORT` and `PORPOISE_CELL_SERVER` leave only the tests of their cell. With
+//! `PORPOISE_NO_SERVER=1` every test is listed as not run; without servers and without that, every test fails.
+
+mod golden;
+mod matrix;
+mod scene;
+mod suite;
+
+use libtest_mimic::Arguments;
+
+use crate::suite::Suite;
+
+fn main() -> std::process::ExitCode {
+    let arguments = Arguments::from_args();
+    let mut suite = Suite::new(arguments.list);
+    golden::add(&mut suite);
+    matrix::add(&mut suite);
+    libtest_mimic::run(&arguments, suite.into_trials()).exit_code()
+}
