@@ -12,12 +12,15 @@ const LENGTHS: [&str; 2] = ["hdr_len", "pkt_len"];
 /// How many lines before a difference are shown.
 const CONTEXT: usize = 4;
 
-/// Compares the lines of a run with those that were recorded: stages and events must be equal, in order and in the
+/// Compares the lines of a run, as they are written, with those that were recorded: stages and events must be equal, in order and in the
 /// fields that the recording gives, and so must the results of steps. `unstable` names what may differ.
 ///
 /// # Errors
 /// The first difference, with what came before it.
-pub fn compare(recorded: &[Line], run: &[Line], unstable: &[String]) -> Result<(), String> {
+pub fn compare(recorded: &[Line], run: &[String], unstable: &[String]) -> Result<(), String> {
+    let parsed =
+        run.iter().map(|line| serde_json::from_str(line).map_err(|error| format!("{error}: {line}")));
+    let run = &parsed.collect::<Result<Vec<Line>, _>>()?[..];
     let mut pairs = (0..recorded.len().max(run.len())).map(|i| (i, recorded.get(i), run.get(i)));
     let differs = pairs.find_map(|(i, theirs, ours)| match (theirs, ours) {
         (Some(theirs), Some(ours)) => difference(theirs, ours, unstable).map(|what| (i, what)),
@@ -81,7 +84,12 @@ mod tests {
     }
 
     fn same(recorded: &str, run: &str) -> bool {
-        compare(&lines(recorded), &lines(run), &["pkt_len of E in stage S".to_owned()]).is_ok()
+        compare(
+            &lines(recorded),
+            &run.lines().map(str::to_owned).collect::<Vec<_>>(),
+            &["pkt_len of E in stage S".to_owned()],
+        )
+        .is_ok()
     }
 
     #[test]

@@ -15,6 +15,7 @@
 mod accounts;
 mod authority;
 mod compare;
+mod extra;
 mod fake;
 mod golden;
 pub mod hex;

@@ -69,7 +69,7 @@ impl Live {
     }
 
     fn lost(&mut self, why: Lost) -> Lost {
-        self.entries.push(Entry::Lost(crate::End::of(&why)));
+        self.entries.push(Entry::lost(&why));
         why
     }
 

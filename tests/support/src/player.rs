@@ -14,7 +14,7 @@ use porpoise_trace::Record;
 use porpoise_wire::{Cx, Lost, Machine, Step as Turn, TlsInfo};
 
 use crate::statement::Statement;
-use crate::{Line, Outcome, Scenario, Step};
+use crate::{Outcome, Scenario, Step};
 
 /// What carries a machine's bytes, in plaintext.
 pub trait Wire {
@@ -59,7 +59,7 @@ pub struct Player<W> {
     trace: Record,
     /// Every event that a machine gave, with rows taken out of their batches.
     told: Vec<String>,
-    lines: Vec<Line>,
+    lines: Vec<String>,
     path: Option<AuthPath>,
     statement: Option<Statement>,
 }
@@ -86,7 +86,7 @@ impl<W: Wire> Player<W> {
 
     /// What was told: stages, events and results of steps.
     #[must_use]
-    pub fn lines(&self) -> &[Line] {
+    pub fn lines(&self) -> &[String] {
         &self.lines
     }
 
@@ -116,11 +116,11 @@ impl<W: Wire> Player<W> {
         let mut session = match connected {
             Ok(session) => {
                 let tls = matches!(channel, Channel::Tls { .. });
-                self.tell(Outcome::ok("connect").with("tls", tls))?;
+                self.tell(&Outcome::ok("connect").with("tls", tls));
                 Some(session)
             }
             Err(error) => {
-                self.tell(Outcome::connect("connect", &error))?;
+                self.tell(&Outcome::connect("connect", &error));
                 None
             }
         };
@@ -133,7 +133,8 @@ impl<W: Wire> Player<W> {
             self.reply(&mut session)?;
             self.with_cx(|cx| session.closed(cx));
         }
-        self.tell_trace()
+        self.tell_trace();
+        Ok(())
     }
 
     fn connect(&mut self, connector: &mut Connector) -> Result<Box<Session>, ConnectError> {
@@ -177,17 +178,13 @@ impl<W: Wire> Player<W> {
     }
 
     /// What was told to the trace since, then what a step came to.
-    fn tell(&mut self, outcome: Outcome) -> Result<()> {
-        self.tell_trace()?;
-        self.lines.push(outcome.into_line());
-        Ok(())
+    fn tell(&mut self, outcome: &Outcome) {
+        self.tell_trace();
+        self.lines.push(outcome.to_string());
     }
 
-    fn tell_trace(&mut self) -> Result<()> {
-        for entry in self.trace.take() {
-            self.lines.push(serde_json::from_str(&entry.to_string())?);
-        }
-        Ok(())
+    fn tell_trace(&mut self) {
+        self.lines.extend(self.trace.take().iter().map(ToString::to_string));
     }
 
     /// Does a step. The session, unless that is over.
@@ -197,7 +194,7 @@ impl<W: Wire> Player<W> {
         }
         let mut session = session;
         if let Some(outcome) = self.prepare_step(step)? {
-            self.tell(outcome)?;
+            self.tell(&outcome);
             return Ok(Some(session));
         }
         self.send(step, &mut session)?;
@@ -206,13 +203,13 @@ impl<W: Wire> Player<W> {
                 Ok(reply) => reply,
                 Err(error) => {
                     let text = error.to_string();
-                    self.tell(Outcome::failed(&step.name, error.client_error(), "HY000", &text))?;
+                    self.tell(&Outcome::failed(&step.name, error.client_error(), "HY000", &text));
                     return Ok(None);
                 }
             };
             let over = reply.is_none();
             if let Some(outcome) = self.outcome(step, number, reply, &mut session)? {
-                self.tell(outcome)?;
+                self.tell(&outcome);
             }
             if over {
                 break;
@@ -364,12 +361,12 @@ impl<W: Wire> Player<W> {
         let mut machine = machine.map_err(|_| anyhow!("the session is in the middle of a command"))?;
         match self.drive(&mut machine) {
             Ok(Some(ChangeUserEvent::Ready(session))) => {
-                self.tell(Outcome::ok("change_user"))?;
+                self.tell(&Outcome::ok("change_user"));
                 Ok(Some(session))
             }
             Ok(event) => bail!("{event:?}"),
             Err(error) => {
-                self.tell(Outcome::connect("change_user", &error))?;
+                self.tell(&Outcome::connect("change_user", &error));
                 Ok(None)
             }
         }

@@ -23,6 +23,17 @@ pub enum Cut {
     At(usize),
 }
 
+impl Cut {
+    /// How many of the bytes that are left come next, when so many were given.
+    fn piece(self, given: usize, left: usize) -> usize {
+        match self {
+            Self::Bytes => 1,
+            Self::At(at) if given < at => left.min(at - given),
+            Self::At(_) | Self::Whole => left,
+        }
+    }
+}
+
 /// A transcript's server.
 #[derive(Debug)]
 pub struct Replay {
@@ -83,14 +94,6 @@ impl Replay {
         }
     }
 
-    fn piece(&self, left: usize) -> usize {
-        match self.cut {
-            Cut::Bytes => 1,
-            Cut::At(at) if self.given < at => left.min(at - self.given),
-            Cut::At(_) | Cut::Whole => left,
-        }
-    }
-
     /// What comes next is not what the client waits for.
     fn wrong(&mut self, wants: &str) -> Lost {
         let next = self.entries.front();
@@ -98,23 +101,28 @@ impl Replay {
         Lost::Closed
     }
 
-    fn lost(end: End) -> Lost {
-        match end {
-            End::Refused => Lost::Dial(Arc::new(io::ErrorKind::ConnectionRefused.into())),
+    /// The end that comes next, if it does.
+    fn end(&mut self) -> Option<Lost> {
+        let Some(Entry::Lost { end, text }) = self.entries.front() else { return None };
+        let said = io::Error::other(text.clone());
+        let lost = match end {
+            End::Refused => Lost::Dial(Arc::new(said)),
             End::Closed => Lost::Closed,
-            End::Deadline => Lost::Deadline { after: Duration::from_secs(1), stage: false },
-            End::Tls => Lost::Tls { error: Arc::new(io::Error::other("as then")), unrecognized_name: false },
-        }
+            End::Deadline => Lost::Deadline {
+                after: Duration::from_millis(text.parse().unwrap_or_default()),
+                stage: false,
+            },
+            End::Tls => Lost::Tls { error: Arc::new(said), unrecognized_name: false },
+        };
+        self.entries.pop_front();
+        Some(lost)
     }
 }
 
 impl Wire for Replay {
     fn dial(&mut self) -> Result<(), Lost> {
         match self.entries.front() {
-            Some(Entry::Lost(End::Refused)) => {
-                self.entries.pop_front();
-                Err(Self::lost(End::Refused))
-            }
+            Some(Entry::Lost { end: End::Refused, .. }) => self.end().map_or(Ok(()), Err),
             _ => Ok(()),
         }
     }
@@ -133,42 +141,30 @@ impl Wire for Replay {
         if !self.sent.is_empty() {
             return Err(self.wrong("to send more"));
         }
-        match self.entries.front() {
-            Some(Entry::Server(bytes)) => {
-                let piece = self.piece(bytes.len());
-                if let Some(Entry::Server(bytes)) = self.entries.front_mut() {
-                    let mut left = std::mem::take(bytes);
-                    self.rx.extend_from_slice(left.get(..piece).unwrap_or_default());
-                    left.drain(..piece);
-                    *bytes = left;
-                    if bytes.is_empty() {
-                        self.entries.pop_front();
-                    }
-                }
-                self.given += piece;
-                Ok(())
-            }
-            Some(Entry::Lost(end)) => {
-                let end = *end;
+        let cut = self.cut;
+        let given = self.given;
+        if let Some(Entry::Server(left)) = self.entries.front_mut() {
+            let piece = cut.piece(given, left.len());
+            self.rx.extend(left.drain(..piece));
+            if left.is_empty() {
                 self.entries.pop_front();
-                Err(Self::lost(end))
             }
-            _ => Err(self.wrong("bytes of the server")),
+            self.given += piece;
+            return Ok(());
         }
+        let end = self.end();
+        Err(end.unwrap_or_else(|| self.wrong("bytes of the server")))
     }
 
     fn start_tls(&mut self) -> Result<TlsInfo, Lost> {
         self.hear();
-        match self.entries.pop_front() {
-            Some(Entry::Tls { verified }) => Ok(TlsInfo::new(verified)),
-            Some(Entry::Lost(End::Tls)) => Err(Self::lost(End::Tls)),
-            other => {
-                if let Some(entry) = other {
-                    self.entries.push_front(entry);
-                }
-                Err(self.wrong("TLS"))
-            }
+        if let Some(Entry::Tls { verified }) = self.entries.front() {
+            let info = TlsInfo::new(*verified);
+            self.entries.pop_front();
+            return Ok(info);
         }
+        let end = self.end();
+        Err(end.unwrap_or_else(|| self.wrong("TLS")))
     }
 
     fn kill_query(&mut self, _: u32) -> Result<()> {

@@ -1,5 +1,7 @@
 //! What is done after a connect, and what came of it.
 
+use std::fmt::{self, Write as _};
+
 use porpoise_classic::{ErrPacket, OkReply, ResultEnd};
 use porpoise_classic_connect::{ConnectError, ConnectErrorKind};
 use serde::Deserialize;
@@ -102,10 +104,15 @@ impl Outcome {
             info => outcome.with("info", info),
         }
     }
+}
 
-    /// The line of it.
-    #[must_use]
-    pub fn into_line(self) -> Line {
-        self.line
+/// The line of it, in the form of the recordings.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, (field, value)) in self.line.iter().enumerate() {
+            let before = if i == 0 { "{" } else { ", " };
+            write!(f, "{before}{}: {value}", Value::from(field.as_str()))?;
+        }
+        f.write_char('}')
     }
 }

@@ -5,7 +5,7 @@
 //! S: 4a0000000a392e37...  |J....9.7|      bytes of the server, 32 a line
 //! C: 20000001...          | ...|          bytes of the client; `C~:` if all but the header is random
 //! T: unverified                           TLS starts; whether the certificate's chain was checked
-//! E: closed                               the outside ended it: refused, closed, deadline, tls
+//! E: closed                               the outside ended it: refused, closed, deadline, tls; and what it said
 //! > {"t": "stage", ...}                   a line that was told
 //! ```
 
@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use porpoise_wire::Lost;
 use serde_json::Value;
 
-use crate::{Line, Scenario, hex, root};
+use crate::{Scenario, hex, root};
 
 /// Bytes a line.
 const WIDTH: usize = 32;
@@ -42,7 +42,13 @@ pub enum Entry {
         verified: bool,
     },
     /// The connection ended, and not by the client's will.
-    Lost(End),
+    #[non_exhaustive]
+    Lost {
+        /// How.
+        end: End,
+        /// What the operating system or TLS said, or how many milliseconds were given.
+        text: String,
+    },
 }
 
 /// How a connection ended.
@@ -67,17 +73,6 @@ impl End {
         (Self::Tls, "tls"),
     ];
 
-    /// What it was.
-    #[must_use]
-    pub const fn of(why: &Lost) -> Self {
-        match why {
-            Lost::Dial(_) | Lost::Resolve(_) => Self::Refused,
-            Lost::Deadline { .. } => Self::Deadline,
-            Lost::Tls { .. } => Self::Tls,
-            _ => Self::Closed,
-        }
-    }
-
     fn name(self) -> &'static str {
         Self::NAMES.iter().find(|(end, _)| *end == self).map_or("", |(_, name)| name)
     }
@@ -88,6 +83,18 @@ impl Entry {
     #[must_use]
     pub fn client(bytes: &[u8]) -> Self {
         Self::Client { bytes: bytes.into(), random: false }
+    }
+
+    /// The connection ended.
+    #[must_use]
+    pub fn lost(why: &Lost) -> Self {
+        let (end, text) = match why {
+            Lost::Dial(error) | Lost::Resolve(error) => (End::Refused, error.to_string()),
+            Lost::Deadline { after, .. } => (End::Deadline, after.as_millis().to_string()),
+            Lost::Tls { error, .. } => (End::Tls, error.to_string()),
+            _ => (End::Closed, String::new()),
+        };
+        Self::Lost { end, text }
     }
 }
 
@@ -100,7 +107,7 @@ pub struct Transcript {
     /// What happened.
     pub entries: Vec<Entry>,
     /// What was told: stages, events, results of steps.
-    pub lines: Vec<Line>,
+    pub lines: Vec<String>,
 }
 
 impl Transcript {
@@ -113,7 +120,12 @@ impl Transcript {
     /// A run. Neighbours of one side become one; a packet of the client that is as long as an RSA key of `rsa` bytes is
     /// random.
     #[must_use]
-    pub fn new(entries: Vec<Entry>, lines: &[Line], server_key: Option<String>, rsa: Option<usize>) -> Self {
+    pub fn new(
+        entries: Vec<Entry>,
+        lines: &[String],
+        server_key: Option<String>,
+        rsa: Option<usize>,
+    ) -> Self {
         let mut transcript = Self { server_key, entries: Vec::new(), lines: lines.to_vec() };
         for mut entry in entries {
             if let Entry::Client { bytes, random } = &mut entry {
@@ -160,12 +172,15 @@ impl Transcript {
                 Entry::Client { bytes, random: true } => write_bytes(&mut text, "C~:", bytes),
                 Entry::Tls { verified: true } => text.push_str("T: verified\n"),
                 Entry::Tls { verified: false } => text.push_str("T: unverified\n"),
-                Entry::Lost(end) => text.push_str(&format!("E: {}\n", end.name())),
+                Entry::Lost { end, text: said } => {
+                    text.push_str(format!("E: {} {said}", end.name()).trim_end());
+                    text.push('\n');
+                }
             }
         }
         text.push('\n');
         for line in &self.lines {
-            text.push_str(&format!("> {}\n", Value::from(line.clone())));
+            text.push_str(&format!("> {line}\n"));
         }
         text
     }
@@ -207,11 +222,12 @@ impl Transcript {
             "C~:" => self.entries.push(Entry::Client { bytes: parse_bytes(rest)?, random: true }),
             "T:" => self.entries.push(Entry::Tls { verified: rest == "verified" }),
             "E:" => {
-                let found = End::NAMES.iter().find(|(_, name)| *name == rest);
+                let (name, text) = rest.split_once(' ').unwrap_or((rest, ""));
+                let found = End::NAMES.iter().find(|(_, known)| *known == name);
                 let (end, _) = found.ok_or_else(|| anyhow!("no such end"))?;
-                self.entries.push(Entry::Lost(*end));
+                self.entries.push(Entry::Lost { end: *end, text: text.into() });
             }
-            ">" => self.lines.push(serde_json::from_str(rest)?),
+            ">" => self.lines.push(rest.to_owned()),
             _ => bail!("no such mark"),
         }
         Ok(())
@@ -252,12 +268,13 @@ mod tests {
             Entry::client(&bytes[..132]),
             Entry::Tls { verified: true },
             Entry::Tls { verified: false },
-            Entry::Lost(End::Deadline),
+            Entry::Lost { end: End::Deadline, text: "1000".into() },
+            Entry::Lost { end: End::Closed, text: String::new() },
         ];
-        let lines = [serde_json::from_str("{\"t\": \"stage\", \"n\": 2}").unwrap()];
+        let lines = ["{\"t\": \"stage\", \"n\": 2}".to_owned()];
         let written = Transcript::new(entries, &lines, Some("a\nb".into()), Some(128));
         assert_eq!((written.server_bytes(), written.random_packets()), (256, 1));
-        assert_eq!(written.entries.len(), 6);
+        assert_eq!(written.entries.len(), 7);
         let scenario = Scenario::parse(&SCENARIO.replace('\n', " ")).unwrap();
         let read = Transcript::parse(&written.to_text(&scenario)).unwrap();
         assert_eq!(read.entries, written.entries);
