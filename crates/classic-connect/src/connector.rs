@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
@@ -26,6 +27,9 @@ pub enum Transport {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectEvent {
+    /// A stage is entered: only told after [`Connector::tell_stages`]. Until the next call of `advance`,
+    /// [`stage`](Machine::stage) gives this one.
+    Stage(ConnectStage),
     /// The login waits for an answer: see [`Connector::answer`].
     Ask(Ask),
     /// The connect is complete.
@@ -64,6 +68,9 @@ pub struct Connector {
     login: Login,
     transport: Transport,
     state: State,
+    /// For a caller who is told each stage: the last one told, and the answer that waits until all are.
+    told: Option<ConnectStage>,
+    held: Option<Result<Step<ConnectEvent>, ConnectError>>,
 }
 
 impl fmt::Debug for Connector {
@@ -81,7 +88,15 @@ impl Connector {
             Transport::UnixSocket => Channel::UnixSocket,
         };
         let framer = Framer::new(options.limits);
-        Self { login: Login::new(options, channel, framer), transport, state: State::Dialing }
+        let login = Login::new(options, channel, framer);
+        Self { login, transport, state: State::Dialing, told: None, held: None }
+    }
+
+    /// From now on [`advance`](Machine::advance) answers [`ConnectEvent::Stage`] for each stage that is entered,
+    /// before it answers anything else: so `stage()` shows all of them, also those that run through in one call.
+    /// What the machine sends and how it decides is not changed by it.
+    pub fn tell_stages(&mut self) {
+        self.login.watch.get_or_insert_default();
     }
 
     /// NET_BEGIN_CONNECT: the owner looks up names and opens a socket.
@@ -161,6 +176,26 @@ impl Connector {
         self.login.channel
     }
 
+    /// The next stage that the caller is to be told of.
+    fn next_told(&mut self) -> Option<ConnectStage> {
+        self.told = self.login.watch.as_mut().and_then(VecDeque::pop_front);
+        self.told
+    }
+
+    /// Turns until there is something to say.
+    fn run<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<Step<ConnectEvent>, ConnectError> {
+        if let State::Failed(error) = &self.state {
+            return Err(error.clone());
+        }
+        loop {
+            match self.turn(cx) {
+                Ok(None) => {}
+                Ok(Some(step)) => return Ok(step),
+                Err(fault) => return Err(self.fail(fault, cx)),
+            }
+        }
+    }
+
     /// One turn of the machine.
     fn turn<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<Option<Step<ConnectEvent>>, Fault> {
         match &mut self.state {
@@ -228,15 +263,19 @@ impl Machine for Connector {
     type Stage = ConnectStage;
 
     fn advance<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<Step<ConnectEvent>, ConnectError> {
-        if let State::Failed(error) = &self.state {
-            return Err(error.clone());
+        if self.login.watch.is_none() {
+            return self.run(cx);
         }
-        loop {
-            match self.turn(cx) {
-                Ok(None) => {}
-                Ok(Some(step)) => return Ok(step),
-                Err(fault) => return Err(self.fail(fault, cx)),
+        if let Some(stage) = self.next_told() {
+            return Ok(Step::Event(ConnectEvent::Stage(stage)));
+        }
+        let answer = self.held.take().unwrap_or_else(|| self.run(cx));
+        match self.next_told() {
+            Some(stage) => {
+                self.held = Some(answer);
+                Ok(Step::Event(ConnectEvent::Stage(stage)))
             }
+            None => answer,
         }
     }
 
@@ -279,9 +318,75 @@ impl Machine for Connector {
 
     /// The stage that is entered and not yet done; NOT_STARTED before a connect and after a failed one.
     fn stage(&self) -> ConnectStage {
-        match self.state {
-            State::Failed(_) => ConnectStage::NotStarted,
-            _ => self.login.stage,
+        match (self.told, &self.state) {
+            (Some(told), _) => told,
+            (None, State::Failed(_)) => ConnectStage::NotStarted,
+            (None, _) => self.login.stage,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+    use porpoise_trace::{Record, RecordEntry};
+
+    use super::*;
+    use crate::TlsUse;
+
+    /// A greeting of MySQL 9.7 without TLS, the OK of a login without password, the OK of an init command.
+    const SERVER: [&[u8]; 3] = [
+        b"\x49\0\0\x00\x0a9.7.4\0\x08\0\0\0ABCDEFGH\0\xff\xf7\xff\x02\0\xff\xdf\x15\0\0\0\0\0\0\0\0\0\0IJKLMNOPQRST\0caching_sha2_password\0",
+        b"\x07\0\0\x02\0\0\0\x02\0\0\0",
+        b"\x07\0\0\x01\0\0\0\x02\0\0\0",
+    ];
+
+    #[test]
+    fn every_stage_can_be_seen_from_outside() {
+        let options = ConnectOptions::builder().user("u").tls(TlsUse::Disabled).init_command("set @a = 1");
+        let mut connector = Connector::new(Arc::new(options.build().unwrap()), Transport::Tcp);
+        connector.tell_stages();
+        let (mut rx, mut tx, mut record) = (BytesMut::new(), BytesMut::new(), Record::new());
+        let mut server = SERVER.iter();
+        let mut seen = Vec::new();
+        loop {
+            match connector.advance(&mut Cx::new(&mut rx, &mut tx, &mut record)).unwrap() {
+                Step::Event(ConnectEvent::Stage(stage)) => {
+                    assert_eq!(connector.stage(), stage);
+                    seen.push(stage.name());
+                }
+                Step::NeedRead { .. } => rx.extend_from_slice(server.next().unwrap()),
+                Step::Event(ConnectEvent::Ready(_)) => break,
+                step => panic!("{step:?}"),
+            }
+        }
+        assert_eq!(connector.stage(), ConnectStage::Complete);
+        let entries = record.entries();
+        let traced = entries.iter().filter_map(|entry| match entry {
+            RecordEntry::Stage { name, .. } => Some(*name),
+            _ => None,
+        });
+        assert_eq!(seen, traced.collect::<Vec<_>>());
+        assert_eq!((seen.len(), seen[0], seen[1]), (17, "NET_BEGIN_CONNECT", "NET_WAIT_CONNECT"));
+    }
+
+    #[test]
+    fn the_stages_of_a_failure_come_before_its_error() {
+        let options = ConnectOptions::builder().user("u").tls(TlsUse::Required);
+        let mut connector = Connector::new(Arc::new(options.build().unwrap()), Transport::Tcp);
+        connector.tell_stages();
+        let (mut rx, mut tx, mut trace) =
+            (BytesMut::from(SERVER[0]), BytesMut::new(), porpoise_trace::NoTrace);
+        let mut last = ConnectStage::NotStarted;
+        let error = loop {
+            match connector.advance(&mut Cx::new(&mut rx, &mut tx, &mut trace)) {
+                Ok(Step::Event(ConnectEvent::Stage(stage))) => last = stage,
+                Ok(step) => panic!("{step:?}"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!((last, error.stage()), (ConnectStage::EstablishSsl, ConnectStage::EstablishSsl));
+        assert_eq!(connector.stage(), ConnectStage::NotStarted);
+        assert!(connector.advance(&mut Cx::new(&mut rx, &mut tx, &mut trace)).is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! The authentication machine, which a connect and a `COM_CHANGE_USER` share.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
@@ -153,6 +154,8 @@ pub(crate) struct Login {
     bytes: usize,
     /// The password that was asked for, of the current factor.
     asked: Option<Secret>,
+    /// Stages entered that the owner was not yet told of; absent when he does not want to be.
+    pub(crate) watch: Option<VecDeque<ConnectStage>>,
 }
 
 impl Login {
@@ -179,6 +182,7 @@ impl Login {
             rounds: 0,
             bytes: 0,
             asked: None,
+            watch: None,
         }
     }
 
@@ -187,6 +191,9 @@ impl Login {
     pub(crate) fn enter<T: TraceSink>(&mut self, stage: ConnectStage, cx: &mut Cx<'_, T>) {
         debug_assert!(stage.may_follow(self.stage), "{} after {}", stage, self.stage);
         self.stage = stage;
+        if let Some(watch) = &mut self.watch {
+            watch.push_back(stage);
+        }
         cx.enter(stage.id());
     }
 
