@@ -41,7 +41,12 @@ impl Account {
         let path = server.socket.as_deref();
         let path =
             path.and_then(Path::to_str).with_context(|| format!("{} has no socket here", server.name))?;
-        Ok(self.url("", &[&[("socket", path)], options].concat()))
+        Ok(self.url_on(path, options))
+    }
+
+    /// The account's URL over any Unix socket.
+    pub(crate) fn url_on(&self, socket: &str, options: &[(&str, &str)]) -> String {
+        self.url("", &[&[("socket", socket)], options].concat())
     }
 
     fn url(&self, address: &str, options: &[(&str, &str)]) -> String {

@@ -1,6 +1,14 @@
 //! `cargo xtask demo`: connects to a real server in several ways and shows what the tool tells about each.
+//!
+//! Where no real server can be had, the server is one that plays its part of recorded conversations.
 
-use anyhow::bail;
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{self, Stdio};
+use std::{env, fs};
+
+use anyhow::{Context as _, bail};
 
 use crate::account::{Account, SHA2};
 use crate::ci::servers;
@@ -53,58 +61,61 @@ pub(crate) fn show() -> Result<String> {
     }
 }
 
+/// An account whose password is not that one.
+const WRONG: Account = Account { password: "wrong", ..SHA2 };
+
+impl Scene {
+    fn tls(url: String) -> Self {
+        let note = "The server's certificate is checked against its CA; the password is safe inside TLS.";
+        Self { title: "TCP with TLS", note, url, succeeds: true }
+    }
+
+    fn tcp(url: String) -> Self {
+        let note = "No password crosses the wire: the server knows the account by now and takes a hash.";
+        Self { title: "TCP without TLS", note, url, succeeds: true }
+    }
+
+    fn unix(url: String) -> Self {
+        let note = "Nobody can listen, so TLS is not used; and there is no NET_WAIT_CONNECT.";
+        Self { title: "Unix socket", note, url, succeeds: true }
+    }
+
+    fn wrong_password(url: String) -> Self {
+        let note = "Where it died, the server's own words, and what to look at.";
+        Self { title: "A wrong password", note, url, succeeds: false }
+    }
+
+    fn wrong_port(url: String) -> Self {
+        let note = "Another protocol, X, is spoken there; the error says so.";
+        Self { title: "The wrong port", note, url, succeeds: false }
+    }
+}
+
 /// What is shown on a real server.
 fn scenes(server: &Server) -> Vec<Scene> {
     let file = |name: &str| {
         let path = server.datadir.as_deref().map(|dir| dir.join(name))?;
         path.is_file().then(|| path.to_string_lossy().into_owned())
     };
-    let tls = match file("ca.pem") {
-        Some(ca) => SHA2.tcp_url(server, &[("ssl-mode", "VERIFY_CA"), ("ssl-ca", &ca)]),
+    let (ca, key) = (file("ca.pem"), file("public_key.pem"));
+    let tls = match &ca {
+        Some(ca) => SHA2.tcp_url(server, &[("ssl-mode", "VERIFY_CA"), ("ssl-ca", ca)]),
         None => SHA2.tcp_url(server, &[("ssl-mode", "REQUIRED")]),
     };
-    let pinned = file("public_key.pem");
-    let key = match &pinned {
+    // Asked for only if the server has forgotten the account since.
+    let key = match &key {
         Some(key) => ("server-public-key-path", key.as_str()),
         None => ("get-server-public-key", "true"),
     };
-    let clear = &[("ssl-mode", "DISABLED"), key];
-    let mut scenes = vec![
-        Scene {
-            title: "TCP with TLS",
-            note: "The server's certificate is checked against its CA; the password is safe inside TLS.",
-            url: tls,
-            succeeds: true,
-        },
-        Scene {
-            title: "TCP without TLS",
-            note: "No password crosses the wire: the server knows the account by now and takes a hash; else RSA hides it.",
-            url: SHA2.tcp_url(server, clear),
-            succeeds: true,
-        },
-    ];
+    let mut scenes =
+        vec![Scene::tls(tls), Scene::tcp(SHA2.tcp_url(server, &[("ssl-mode", "DISABLED"), key]))];
     match SHA2.unix_url(server, &[]) {
-        Ok(url) => scenes.push(Scene {
-            title: "Unix socket",
-            note: "No name to look up and no wait for a handshake of TCP: NET_WAIT_CONNECT is not entered.",
-            url,
-            succeeds: true,
-        }),
+        Ok(url) => scenes.push(Scene::unix(url)),
         Err(error) => println!("The Unix socket is not shown: {error:#}"),
     }
-    scenes.push(Scene {
-        title: "A wrong password",
-        note: "Where it died, the server's own words, and what to look at.",
-        url: Account { password: "wrong", ..SHA2 }.tcp_url(server, &[]),
-        succeeds: false,
-    });
+    scenes.push(Scene::wrong_password(WRONG.tcp_url(server, &[])));
     match server.mysqlx_port {
-        Some(port) => scenes.push(Scene {
-            title: "The wrong port",
-            note: "Port 33060 speaks X Protocol. Most clients hang or speak of a malformed packet.",
-            url: SHA2.url_at(&server.host, port, &[]),
-            succeeds: false,
-        }),
+        Some(port) => scenes.push(Scene::wrong_port(SHA2.url_at(&server.host, port, &[]))),
         None => println!("The wrong port is not shown: the server has no X Plugin."),
     }
     scenes
@@ -131,7 +142,64 @@ fn play(scenes: &[Scene], server: &str) -> Result<String> {
     Ok(format!("{} connects on {server}", scenes.len()))
 }
 
-/// What can be shown without a real server.
+/// The same scenes with a server that only knows its part of recorded conversations.
 fn scripted() -> Result<String> {
-    bail!("there is no scripted server")
+    println!("Building that server (cargo build --package porpoise-test-support).");
+    let package = ["--package", "porpoise-test-support", "--example", "scripted_server"];
+    workspace::run(workspace::cargo(["build"]).args(package))?;
+    let dir = env::temp_dir().join(format!("porpoise-demo-{}", process::id()));
+    fs::create_dir(&dir)?;
+    let shown = scripted_in(&dir, &package);
+    fs::remove_dir_all(&dir)?;
+    shown
+}
+
+fn scripted_in(dir: &Path, package: &[&str]) -> Result<String> {
+    let (ca, socket) = (dir.join("ca.pem"), dir.join("mysql.sock"));
+    let mut cargo = workspace::cargo(["run", "--quiet"]);
+    cargo.args(package).arg("--").args([&ca, &socket]);
+    // It ends when its input does.
+    let mut child = cargo.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let told = BufReader::new(child.stdout.take().context("its output is piped")?);
+    let mut ports = BTreeMap::new();
+    for line in told.lines() {
+        let line = line?;
+        let Some((name, port)) = line.split_once(' ') else { break };
+        ports.insert(name.to_owned(), port.parse()?);
+    }
+    let server = Scripted { ports, ca: text(&ca)?, socket: text(&socket)? };
+    let shown = server.scenes().and_then(|scenes| play(&scenes, "a scripted server"));
+    drop(child.stdin.take());
+    child.wait()?;
+    shown
+}
+
+/// Where the scripted server listens.
+#[derive(Debug)]
+struct Scripted {
+    /// By the name of the conversation.
+    ports: BTreeMap<String, u16>,
+    ca: String,
+    socket: String,
+}
+
+impl Scripted {
+    fn scenes(&self) -> Result<Vec<Scene>> {
+        let url = |name: &str, account: Account, options: &[(&str, &str)]| {
+            let port = self.ports.get(name).with_context(|| format!("it has no conversation {name}"))?;
+            anyhow::Ok(account.url_at("127.0.0.1", *port, options))
+        };
+        let ca = ("ssl-ca", self.ca.as_str());
+        Ok(vec![
+            Scene::tls(url("tls", SHA2, &[("ssl-mode", "VERIFY_CA"), ca])?),
+            Scene::tcp(url("tcp", SHA2, &[("ssl-mode", "DISABLED")])?),
+            Scene::unix(SHA2.url_on(&self.socket, &[])),
+            Scene::wrong_password(url("wrong", WRONG, &[])?),
+            Scene::wrong_port(url("x", SHA2, &[])?),
+        ])
+    }
+}
+
+fn text(path: &Path) -> Result<String> {
+    Ok(path.to_str().context("a path that is not UTF-8")?.to_owned())
 }
