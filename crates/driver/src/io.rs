@@ -64,6 +64,7 @@ impl Io {
                 Step::NeedRead { at_least } => {
                     self.blocked = true;
                     self.at_least = at_least;
+                    self.pipe.expect(at_least);
                     continue;
                 }
                 Step::StartTls => ready!(self.poll_tls(options, cx)),

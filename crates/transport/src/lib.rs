@@ -121,6 +121,7 @@ mod options;
 #[cfg(feature = "tls")]
 mod outgoing;
 mod pipe;
+mod room;
 #[cfg(feature = "tls")]
 mod rustls_error;
 #[cfg(feature = "tls")]

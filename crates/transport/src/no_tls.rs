@@ -6,6 +6,7 @@ use std::convert::Infallible;
 
 use bytes::BytesMut;
 
+use crate::room::Room;
 use crate::{SslMode, TlsError, TlsFacts, TlsOptions, TlsState};
 
 /// TLS that is ready to be started on pipes. This build has none, so neither has this type any value.
@@ -48,7 +49,7 @@ impl Tls {
         match self.never {}
     }
 
-    pub(crate) fn received(&mut self, _rx: &mut BytesMut, _room: usize) -> Result<(), TlsError> {
+    pub(crate) fn received(&mut self, _rx: &mut BytesMut, _room: Room) -> Result<(), TlsError> {
         match self.never {}
     }
 
@@ -56,12 +57,7 @@ impl Tls {
         match self.never {}
     }
 
-    pub(crate) fn encrypt(
-        &mut self,
-        _tx: &[u8],
-        _rx: &mut BytesMut,
-        _room: usize,
-    ) -> Result<usize, TlsError> {
+    pub(crate) fn encrypt(&mut self, _tx: &[u8], _rx: &mut BytesMut, _room: Room) -> Result<usize, TlsError> {
         match self.never {}
     }
 

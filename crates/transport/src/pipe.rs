@@ -6,6 +6,7 @@ use bytes::{Buf, BytesMut};
 use zeroize::Zeroize;
 
 use crate::backend::{Tls, TlsClient};
+use crate::room::Room;
 use crate::{SslMode, TlsError};
 
 /// Room for received bytes, unless told otherwise: a full TLS record with what encryption adds to it.
@@ -74,13 +75,14 @@ pub struct TlsFacts {
 ///
 /// Buffers are allocated when first used. Everything that has been received is decrypted at once, so plaintext can grow
 /// by no more than was read, and reading is limited by the room that `recv_buf` offers: an owner that reads only when
-/// it lacks bytes has the same back-pressure with TLS as without, and nothing can stall behind a full buffer.
+/// it lacks bytes has the same back-pressure with TLS as without, and nothing can stall behind a full buffer. `rx` grows
+/// to what is [expected](Self::expect), in one step.
 /// Received ciphertext is at most one handshake message (64 KiB) and one read; ciphertext to send about 64 KiB.
 pub struct Pipe {
     rx: BytesMut,
     tx: BytesMut,
     tls: Option<Box<Tls>>,
-    rx_capacity: usize,
+    room: Room,
     tx_capacity: usize,
     tx_peak: usize,
     /// Bytes in the buffer that the adapter reads into which are in `bytes_in` already.
@@ -111,7 +113,7 @@ impl Pipe {
             rx: BytesMut::new(),
             tx: BytesMut::new(),
             tls: None,
-            rx_capacity: rx.max(1),
+            room: Room { read: rx.max(1), wanted: 0 },
             tx_capacity: tx,
             tx_peak: 0,
             counted: 0,
@@ -123,21 +125,23 @@ impl Pipe {
 
     /// From now on, room is made for so many bytes at a time. A login needs little, rows need much.
     pub fn set_read_size(&mut self, rx: usize) {
-        self.rx_capacity = rx.max(1);
+        self.room.read = rx.max(1);
+    }
+
+    /// The owner waits until `rx` holds so many bytes: room for them is made in one piece, so that a large packet is
+    /// not moved while it grows. Whoever trusts a length that a peer has sent compares it with a limit first.
+    pub fn expect(&mut self, rx: usize) {
+        self.room.wanted = rx;
     }
 
     /// The buffer to append received bytes to; it has room for some. What is in it already must stay.
     pub fn recv_buf(&mut self) -> &mut BytesMut {
-        let room = self.rx_capacity;
         let buf = match &mut self.tls {
             None => {
-                // Reading into the last few free bytes costs a system call each time.
-                if self.rx.capacity() - self.rx.len() < room.div_ceil(2) {
-                    self.rx.reserve(room);
-                }
+                self.room.before_reading(&mut self.rx);
                 &mut self.rx
             }
-            Some(tls) => tls.recv_buf(room),
+            Some(tls) => tls.recv_buf(self.room.read),
         };
         self.counted = buf.len();
         buf
@@ -154,7 +158,7 @@ impl Pipe {
         self.bytes_in += now.saturating_sub(self.counted) as u64;
         let result = match &mut self.tls {
             None => Ok(()),
-            Some(tls) => tls.received(&mut self.rx, self.rx_capacity),
+            Some(tls) => tls.received(&mut self.rx, self.room),
         };
         self.counted = self.tls.as_ref().map_or(self.rx.len(), |tls| tls.received_len());
         result
@@ -182,7 +186,7 @@ impl Pipe {
         match &mut self.tls {
             None => Ok(&self.tx),
             Some(tls) => {
-                let taken = tls.encrypt(&self.tx, &mut self.rx, self.rx_capacity)?;
+                let taken = tls.encrypt(&self.tx, &mut self.rx, self.room)?;
                 consume(&mut self.tx, taken, self.wipe, &mut self.tx_peak);
                 Ok(tls.pending())
             }
@@ -243,7 +247,7 @@ impl Pipe {
         if !self.rx.is_empty() {
             return Err(TlsError::PlaintextInjected { bytes: self.rx.len() });
         }
-        self.rx_capacity = self.rx_capacity.max(RECORD_ROOM);
+        self.room.read = self.room.read.max(RECORD_ROOM);
         // The empty plaintext buffer becomes the one for ciphertext, which saves an allocation for each connect.
         let buffer = std::mem::take(&mut self.rx);
         self.counted = 0;

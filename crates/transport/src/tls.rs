@@ -16,6 +16,7 @@ use rustls::unbuffered::{
 
 pub use crate::client::TlsClient;
 use crate::outgoing::{Outgoing, Refused};
+use crate::room::{Room, grow};
 use crate::rustls_error::from_rustls;
 use crate::{SslMode, TlsError, TlsFacts, TlsState, TlsVersion, names, suites};
 
@@ -59,7 +60,7 @@ struct Lent<'a> {
     /// Plaintext to encrypt; none while only receiving.
     tx: Option<&'a [u8]>,
     rx: &'a mut BytesMut,
-    room: usize,
+    room: Room,
 }
 
 /// What came out of one state of rustls.
@@ -92,7 +93,7 @@ impl Tls {
             facts: None,
             goodbye: Goodbye::No,
         };
-        tls.run(Lent { tx: None, rx: &mut BytesMut::new(), room: 0 })?;
+        tls.run(Lent { tx: None, rx: &mut BytesMut::new(), room: Room { read: 0, wanted: 0 } })?;
         Ok(tls)
     }
 
@@ -103,7 +104,7 @@ impl Tls {
             _ => RECORD_HEADER,
         };
         if self.incoming.capacity() - self.incoming.len() < missing.max(room.div_ceil(2)) {
-            self.incoming.reserve(missing.max(room));
+            grow(&mut self.incoming, missing.max(room));
         }
         &mut self.incoming
     }
@@ -112,7 +113,7 @@ impl Tls {
         self.incoming.len()
     }
 
-    pub(crate) fn received(&mut self, rx: &mut BytesMut, room: usize) -> Result<(), TlsError> {
+    pub(crate) fn received(&mut self, rx: &mut BytesMut, room: Room) -> Result<(), TlsError> {
         self.run(Lent { tx: None, rx, room }).map(|_| ())
     }
 
@@ -129,7 +130,7 @@ impl Tls {
     }
 
     /// Encrypts from `tx` as far as there is room; tells how much.
-    pub(crate) fn encrypt(&mut self, tx: &[u8], rx: &mut BytesMut, room: usize) -> Result<usize, TlsError> {
+    pub(crate) fn encrypt(&mut self, tx: &[u8], rx: &mut BytesMut, room: Room) -> Result<usize, TlsError> {
         let possible = self.facts.is_some() && self.failure.is_none() && self.outgoing.len() < OUTGOING_LIMIT;
         let needed = self.goodbye == Goodbye::Wanted || (self.goodbye == Goodbye::No && !tx.is_empty());
         let result = match &self.failure {
@@ -204,7 +205,7 @@ impl Tls {
                 match traffic.next_record() {
                     Some(Ok(record)) => {
                         discard += record.discard;
-                        append(lent.rx, record.payload, lent.room);
+                        lent.room.append(lent.rx, record.payload);
                     }
                     Some(Err(error)) => break Err(from_rustls(error, handshaking)),
                     None => break Ok(Turn::Again),
@@ -289,13 +290,6 @@ impl Tls {
         });
         Ok(())
     }
-}
-
-fn append(rx: &mut BytesMut, payload: &[u8], room: usize) {
-    if rx.capacity() - rx.len() < payload.len() {
-        rx.reserve(payload.len().max(room));
-    }
-    rx.extend_from_slice(payload);
 }
 
 fn encode(

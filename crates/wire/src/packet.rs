@@ -71,9 +71,27 @@ pub struct Framer {
 /// A packet of several frames on its way.
 #[derive(Debug, Default)]
 struct Join {
+    /// The payloads as they were received. They are put together once, when the last one is there: a buffer that
+    /// grows would hold up to three times as much.
+    frames: Vec<BytesMut>,
+    size: usize,
     payload: BytesMut,
     active: bool,
     complete: bool,
+}
+
+impl Join {
+    fn push(&mut self, frame: BytesMut) {
+        self.size += frame.len();
+        self.complete = frame.len() < MAX_FRAME_PAYLOAD;
+        self.frames.push(frame);
+        if self.complete {
+            self.payload.reserve(self.size);
+            for frame in self.frames.drain(..) {
+                self.payload.extend_from_slice(&frame);
+            }
+        }
+    }
 }
 
 impl Framer {
@@ -134,7 +152,7 @@ impl Framer {
     fn poll_join(&mut self, rx: &mut BytesMut) -> Result<Frame, WireError> {
         while !self.join.complete {
             let Some((len, id)) = header(rx) else { return Ok(Frame::Need(HEADER_LEN)) };
-            let size = self.join.payload.len() + len;
+            let size = self.join.size + len;
             if size > self.max_packet {
                 return Err(WireError::PacketTooLarge { size, limit: self.max_packet });
             }
@@ -145,9 +163,8 @@ impl Framer {
                 return Err(WireError::OutOfOrder { expected: self.sequence, got: id });
             }
             rx.advance(HEADER_LEN);
-            self.join.payload.extend_from_slice(&rx.split_to(len));
+            self.join.push(rx.split_to(len));
             self.sequence = self.sequence.wrapping_add(1);
-            self.join.complete = len < MAX_FRAME_PAYLOAD;
         }
         Ok(Frame::Ready)
     }

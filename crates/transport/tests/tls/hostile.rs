@@ -176,5 +176,7 @@ fn endless_tickets() {
     pair.exchange(4096).unwrap();
     pair.chat();
     assert!(pair.pipe.bytes_in() > 50_000);
-    assert!(pair.pipe.recv_buf().capacity() <= 64 * 1024);
+    // All tickets that come in a row are one piece to rustls, which is let go of at its end.
+    let room = pair.pipe.recv_buf().capacity();
+    assert!(room <= 128 * 1024, "{room}");
 }
