@@ -5,6 +5,7 @@
 //! What it allocates is not counted, so that [`watch::measure`] sees the client's memory only.
 
 pub mod cases;
+pub mod connects;
 pub mod packets;
 pub mod peer;
 pub mod tls;

@@ -15,6 +15,7 @@ use crate::packets;
 
 /// One thing that a server does.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Act {
     /// Waits for a whole packet.
     Hear,
@@ -200,6 +201,10 @@ impl Server {
                 Act::Raw(bytes) => self.send(&bytes),
                 Act::Tls(config) => {
                     self.tls = ServerConnection::new(config).ok().map(Box::new);
+                    if let Some(tls) = &mut self.tls {
+                        // What a script says, it says at once.
+                        tls.set_buffer_limit(None);
+                    }
                     // What came together with the request for TLS is TLS already.
                     let early = std::mem::take(&mut self.inbox);
                     self.heard.clear.truncate(self.heard.clear.len() - early.len());
