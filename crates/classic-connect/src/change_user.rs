@@ -6,7 +6,8 @@ use porpoise_classic::{CapabilityFlags, Session};
 use porpoise_trace::{ProtocolStage, TraceSink};
 use porpoise_wire::{Cx, Lost, Machine, Step, TlsInfo};
 
-use crate::login::{Ask, Envelope, Fault, Login, LoginStep, Misuse};
+use crate::flow::{Ask, Envelope, Fault, LoginStep, Misuse};
+use crate::login::Login;
 use crate::options::{Charset, ConnectOptions};
 use crate::prepare::session_seed;
 use crate::server::Server;

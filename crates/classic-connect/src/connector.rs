@@ -7,8 +7,9 @@ use porpoise_classic::{CapabilityFlags, Session};
 use porpoise_trace::{ProtocolStage, TraceEvent, TraceSink};
 use porpoise_wire::{Cx, Framer, Lost, Machine, Step, TlsInfo};
 
+use crate::flow::{Ask, Fault, LoginStep, Misuse};
 use crate::greeting;
-use crate::login::{Ask, Fault, Login, LoginStep, Misuse};
+use crate::login::Login;
 use crate::options::ConnectOptions;
 use crate::prepare::{Prepare, PrepareStep};
 use crate::{ConnectError, ConnectStage};

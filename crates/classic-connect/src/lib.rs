@@ -51,6 +51,7 @@ mod auth_data;
 mod change_user;
 mod connector;
 mod error;
+mod flow;
 mod generated;
 mod greeting;
 mod login;
@@ -64,8 +65,8 @@ mod verdict;
 pub use change_user::{ChangeUser, ChangeUserEvent};
 pub use connector::{ConnectEvent, Connector, Transport};
 pub use error::{ConnectError, ConnectErrorKind, Stranger};
+pub use flow::{Ask, Misuse};
 pub use generated::stage::ConnectStage;
-pub use login::{Ask, Misuse};
 pub use options::{Charset, ConnectOptions, ConnectOptionsBuilder, OptionsError, TlsUse};
 pub use packets::{
     AuthNextFactor, AuthSwitchRequest, ComChangeUser, HandshakeResponse41, HandshakeV10, SslRequest,

@@ -7,7 +7,8 @@ use porpoise_wire::{Cx, Lost, Machine, Step};
 use crate::ConnectStage;
 use crate::connector::ConnectEvent;
 use crate::error::ConnectErrorKind;
-use crate::login::{Fault, Login};
+use crate::flow::Fault;
+use crate::login::Login;
 
 pub(crate) enum PrepareStep {
     Step(Step<ConnectEvent>),

@@ -6,7 +6,8 @@ use porpoise_classic::Command;
 use porpoise_trace::{Payload, ProtocolStage, TraceEvent, TraceSink};
 use porpoise_wire::{Cx, HEADER_LEN};
 
-use crate::login::{Envelope, Fault, Login, Run, auth_fault, name};
+use crate::flow::{Envelope, Fault, Run};
+use crate::login::{Login, auth_fault, name};
 use crate::packets::{ComChangeUser, HandshakeResponse41, SslRequest};
 
 impl Login {

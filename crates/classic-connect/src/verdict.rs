@@ -8,7 +8,8 @@ use porpoise_wire::Cx;
 use crate::ConnectStage;
 use crate::auth_data::AuthData;
 use crate::error::ConnectErrorKind;
-use crate::login::{Fault, Login, LoginStep, Run, Wait, auth_fault};
+use crate::flow::{Fault, LoginStep, Run, Wait};
+use crate::login::{Login, auth_fault};
 use crate::packets::{AuthNextFactor, AuthSwitchRequest};
 
 const OK: u8 = 0x00;
