@@ -151,6 +151,8 @@ impl Session {
         for change in end.session_state().flatten() {
             if let StateChange::SystemVariable { name: CHARACTER_SET_CLIENT, value } = change
                 && let Some(collation) = std::str::from_utf8(value).ok().and_then(Collation::default_of)
+                // The collation is not told: one of the same character set may well be still in force.
+                && Collation::by_id(self.charset).is_none_or(|known| known.charset != collation.charset)
             {
                 self.charset = collation.id;
             }

@@ -276,6 +276,11 @@ mod tests {
         ping(&mut session, reply);
         assert_eq!(session.charset(), 8);
         assert_eq!(session.status().bits(), 0x4001);
+        // The character set it has already is no news: latin1_german1_ci stays.
+        session.charset = 5;
+        ping(&mut session, reply);
+        assert_eq!(session.charset(), 5);
+        session.charset = 8;
         // A character set that nobody knows changes nothing.
         let reply =
             b"\x24\x00\x00\x01\x00\x00\x00\x01\x40\x00\x00\x00\x1b\x00\x19\x14character_set_client\x03new";
