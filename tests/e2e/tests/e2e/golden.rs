@@ -20,28 +20,13 @@ use crate::suite::{Cell, Context, MARIADB, MYSQL, Runner, Suite, Transport};
 const RECORD: &str = "PORPOISE_RECORD";
 
 pub(crate) fn add(suite: &mut Suite) {
-    let scenarios = match Scenario::all() {
-        Ok(scenarios) => scenarios,
-        Err(error) => panic!("tests/golden: {error:#}"),
-    };
-    let extra = match Scenario::extra() {
-        Ok(extra) => extra,
-        Err(error) => panic!("{error:#}"),
-    };
-    for scenario in extra {
-        let cell =
-            Cell { runner: Runner::Blocking, transport: Transport::Tcp, server: servers(&scenario)[0] };
-        suite.add(format!("machine::{}", scenario.name), cell, move |context| {
-            machine(context, &scenario, true)
-        });
-    }
-    for scenario in scenarios {
-        let (transport, servers) = (transport(&scenario), servers(&scenario));
-        let name = scenario.name.clone();
-        let scenario = Arc::new(scenario);
-        for (i, server) in servers.iter().copied().enumerate() {
+    let scenarios = Scenario::all().and_then(|all| Ok([all, Scenario::extra()?].concat()));
+    let scenarios = scenarios.unwrap_or_else(|error| panic!("tests/golden: {error:#}"));
+    for scenario in scenarios.into_iter().map(Arc::new) {
+        let transport = transport(&scenario);
+        for (i, server) in servers(&scenario).iter().copied().enumerate() {
             // The first one is the server that was recorded; another says that it is in its name.
-            let name = if i == 0 { name.clone() } else { format!("{name}::{server}") };
+            let name = if i == 0 { scenario.name.clone() } else { format!("{}::{server}", scenario.name) };
             let test = Arc::clone(&scenario);
             suite.add_on_each_runtime(&format!("golden::{name}"), transport, server, move |context| {
                 client(context, &test)

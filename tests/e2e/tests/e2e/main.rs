@@ -4,10 +4,16 @@
 //! `PORPOISE_CELL_TRANSPORT` and `PORPOISE_CELL_SERVER` leave only the tests of their cell. With
 //! `PORPOISE_NO_SERVER=1` every test is listed as not run; without servers and without that, every test fails.
 
+mod auth;
+mod dial;
 mod golden;
 mod matrix;
+mod resolver;
 mod scene;
+mod session;
 mod suite;
+mod tls;
+mod trace;
 
 use libtest_mimic::Arguments;
 
@@ -17,6 +23,11 @@ fn main() -> std::process::ExitCode {
     let arguments = Arguments::from_args();
     let mut suite = Suite::new(arguments.list);
     golden::add(&mut suite);
+    auth::add(&mut suite);
     matrix::add(&mut suite);
+    tls::add(&mut suite);
+    dial::add(&mut suite);
+    session::add(&mut suite);
+    trace::add(&mut suite);
     libtest_mimic::run(&arguments, suite.into_trials()).exit_code()
 }

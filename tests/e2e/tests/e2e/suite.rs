@@ -94,7 +94,9 @@ impl Cell {
             ("PORPOISE_CELL_TRANSPORT", self.transport.name()),
             ("PORPOISE_CELL_SERVER", self.server),
         ];
-        axes.iter().all(|(variable, value)| env::var(variable).is_ok_and(|wanted| wanted != *value) == false)
+        let unset_or =
+            |(variable, value): &(&str, &str)| env::var(variable).map_or(true, |wanted| wanted == *value);
+        axes.iter().all(unset_or)
     }
 }
 
@@ -132,6 +134,9 @@ impl Context {
         })
     }
 }
+
+/// A test that is the same everywhere.
+pub(crate) type Test = fn(&Context) -> Result<()>;
 
 /// All tests.
 pub(crate) struct Suite {
@@ -176,6 +181,19 @@ impl Suite {
         };
         let trial = Trial::test(name, || run().map_err(|error| format!("{error:#}").into()));
         self.trials.push(trial.with_ignored_flag(ignored));
+    }
+
+    /// Adds tests of one kind, each on each runtime.
+    pub(crate) fn add_tests(
+        &mut self,
+        kind: &str,
+        transport: Transport,
+        server: &'static str,
+        tests: &[(&str, Test)],
+    ) {
+        for (name, test) in tests {
+            self.add_on_each_runtime(&format!("{kind}::{name}"), transport, server, *test);
+        }
     }
 
     /// Adds a test on each runtime.
