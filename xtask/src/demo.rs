@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{self, Stdio};
+use std::process::{self, Command, Stdio};
 use std::{env, fs};
 
 use anyhow::{Context as _, bail};
@@ -20,7 +20,7 @@ use crate::{Result, server, workspace};
 pub(crate) struct Args {}
 
 pub(crate) fn run(Args {}: Args) -> Result<()> {
-    println!("{}", show()?);
+    println!("{}", show(&["--package", "porpoise-cli"])?);
     Ok(())
 }
 
@@ -34,13 +34,13 @@ struct Scene {
     succeeds: bool,
 }
 
-/// Runs the demo; gives one line on what was shown.
-pub(crate) fn show() -> Result<String> {
-    println!("Building the porpoise tool (cargo build --package porpoise-cli).");
-    workspace::run(&mut workspace::cargo(["build", "--package", "porpoise-cli"]))?;
+/// Runs the demo; gives one line on what was shown. `build`: what cargo is told to build, the tool among it.
+pub(crate) fn show(build: &[&str]) -> Result<String> {
+    println!("Building the porpoise tool (cargo build {}).", build.join(" "));
+    let tool = workspace::build("porpoise", build)?;
     if servers::unwanted() {
         println!("{}=1 is set: the server is a scripted one.", servers::NO_SERVER);
-        return scripted();
+        return scripted(&tool);
     }
     println!("Bringing up a MySQL server of its own for the demo.");
     let before = server::now_up().map(|state| state.servers).unwrap_or_default();
@@ -48,7 +48,7 @@ pub(crate) fn show() -> Result<String> {
     match server::bring_up(false, None) {
         Ok(state) => {
             let shown = match state.get("mysql-9.7") {
-                Some(server) => play(&scenes(server), &format!("MySQL {}", server.version)),
+                Some(server) => play(&tool, &scenes(server), &format!("MySQL {}", server.version)),
                 None => bail!("the server is up, but it is not in the state file"),
             };
             server::take_down(&before)?;
@@ -56,7 +56,7 @@ pub(crate) fn show() -> Result<String> {
         }
         Err(error) => {
             println!("THERE IS NO REAL SERVER HERE:\n{error:#}\nWhat follows talks to a scripted one.");
-            scripted()
+            scripted(&tool)
         }
     }
 }
@@ -122,14 +122,12 @@ fn scenes(server: &Server) -> Vec<Scene> {
 }
 
 /// Runs the tool on each; it must do what the scene says.
-fn play(scenes: &[Scene], server: &str) -> Result<String> {
+fn play(tool: &Path, scenes: &[Scene], server: &str) -> Result<String> {
     for (n, scene) in (1..).zip(scenes) {
         println!("\n── {n}. {} {}", scene.title, "─".repeat(60_usize.saturating_sub(scene.title.len())));
         println!("{}", scene.note);
-        let mut tool = workspace::cargo(["run", "--quiet", "--package", "porpoise-cli", "--"]);
-        tool.args(["connect", &scene.url]);
         println!("$ porpoise connect '{}'\n", scene.url);
-        let succeeded = tool.status()?.success();
+        let succeeded = Command::new(tool).args(["connect", &scene.url]).status()?.success();
         if succeeded != scene.succeeds {
             bail!(
                 "{}: the connect {}",
@@ -143,23 +141,22 @@ fn play(scenes: &[Scene], server: &str) -> Result<String> {
 }
 
 /// The same scenes with a server that only knows its part of recorded conversations.
-fn scripted() -> Result<String> {
-    println!("Building that server (cargo build --package porpoise-test-support).");
+fn scripted(tool: &Path) -> Result<String> {
     let package = ["--package", "porpoise-test-support", "--example", "scripted_server"];
-    workspace::run(workspace::cargo(["build"]).args(package))?;
+    println!("Building that server (cargo build {}).", package.join(" "));
+    let server = workspace::build("scripted_server", &package)?;
     let dir = env::temp_dir().join(format!("porpoise-demo-{}", process::id()));
     fs::create_dir(&dir)?;
-    let shown = scripted_in(&dir, &package);
+    let shown = scripted_in(&dir, &server, tool);
     fs::remove_dir_all(&dir)?;
     shown
 }
 
-fn scripted_in(dir: &Path, package: &[&str]) -> Result<String> {
+fn scripted_in(dir: &Path, server: &Path, tool: &Path) -> Result<String> {
     let (ca, socket) = (dir.join("ca.pem"), dir.join("mysql.sock"));
-    let mut cargo = workspace::cargo(["run", "--quiet"]);
-    cargo.args(package).arg("--").args([&ca, &socket]);
     // It ends when its input does.
-    let mut child = cargo.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut command = Command::new(server);
+    let mut child = command.args([&ca, &socket]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let told = BufReader::new(child.stdout.take().context("its output is piped")?);
     let mut ports = BTreeMap::new();
     for line in told.lines() {
@@ -168,7 +165,7 @@ fn scripted_in(dir: &Path, package: &[&str]) -> Result<String> {
         ports.insert(name.to_owned(), port.parse()?);
     }
     let server = Scripted { ports, ca: text(&ca)?, socket: text(&socket)? };
-    let shown = server.scenes().and_then(|scenes| play(&scenes, "a scripted server"));
+    let shown = server.scenes().and_then(|scenes| play(tool, &scenes, "a scripted server"));
     drop(child.stdin.take());
     child.wait()?;
     shown

@@ -2,9 +2,10 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
+use serde::Deserialize;
 
 use crate::Result;
 
@@ -48,6 +49,35 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
         bail!("{line}: {status}");
     }
     Ok(())
+}
+
+/// Builds with these arguments, and tells where the program of that name is then.
+pub(crate) fn build(name: &str, args: &[&str]) -> Result<PathBuf> {
+    let mut command = cargo(["build", "--message-format=json-render-diagnostics"]);
+    command.args(args).stderr(Stdio::inherit());
+    let messages = output(&mut command)?;
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Message>(line).ok());
+    // Its unit tests are a program of the same name.
+    let mut built = messages.filter(|message| message.target.name == name && !message.profile.test);
+    built.find_map(|message| message.executable).with_context(|| format!("cargo built no program {name}"))
+}
+
+/// The part of cargo's message on what it has built that matters here.
+#[derive(Debug, Deserialize)]
+struct Message {
+    target: Target,
+    profile: Profile,
+    executable: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Profile {
+    test: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Target {
+    name: String,
 }
 
 /// What it prints. Its messages are in the error when it fails.

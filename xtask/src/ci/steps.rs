@@ -27,6 +27,9 @@ const E2E: &str = "porpoise-e2e";
 /// Runs it. Chosen in the whole workspace, so that nothing is built again with fewer features.
 pub(crate) const E2E_TESTS: [&str; 5] = ["test", "--workspace", "--test", "e2e", "--no-fail-fast"];
 
+/// Builds the programs with the features that the tests were built with, for the same reason.
+const AS_TESTED: &[&str] = &["--workspace", "--bins", "--tests"];
+
 /// All of them, in the order in which they are done.
 pub(super) const STEPS: &[Step] = &[
     plain("fmt", "is everything formatted?", fmt),
@@ -55,7 +58,7 @@ pub(super) const STEPS: &[Step] = &[
     plain("bench", "do the benches run? (no times are judged)", bench_smoke),
     Step {
         lists: true,
-        ..with_server("demo", "what the README promises", |_| demo::show().map(Outcome::Done))
+        ..with_server("demo", "what the README promises", |_| demo::show(AS_TESTED).map(Outcome::Done))
     },
 ];
 
