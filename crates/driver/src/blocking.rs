@@ -18,20 +18,22 @@
 //! # }
 //! ```
 
-use std::cell::RefCell;
+mod waits;
+
 use std::future::Future;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::task::{Context, Poll, Wake, Waker};
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use bytes::BytesMut;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use self::waits::Bell;
 use crate::{BoxFuture, Client, Error, Link, Options, Results, Runtime, Socket, Timer};
 
 /// Bytes read at once: std cannot read into spare capacity in safe code, so each read goes through a slice.
@@ -44,64 +46,6 @@ pub const BLOCKING: &dyn Runtime = &Blocking;
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Blocking;
-
-/// What the futures of this thread wait for, told anew at each poll.
-#[derive(Default)]
-struct Waits {
-    sockets: Vec<(Arc<OwnedFd>, PollFlags)>,
-    until: Option<Instant>,
-}
-
-thread_local! {
-    static WAITS: RefCell<Waits> = RefCell::default();
-    static BELL: RefCell<Option<Arc<Bell>>> = const { RefCell::new(None) };
-}
-
-/// Wakes a thread that is in `poll(2)`.
-#[derive(Debug)]
-struct Bell {
-    rung: Mutex<bool>,
-    ring: UnixStream,
-    hear: UnixStream,
-}
-
-impl Bell {
-    fn of_this_thread() -> io::Result<Arc<Self>> {
-        BELL.with_borrow_mut(|bell| {
-            if let Some(bell) = bell {
-                return Ok(Arc::clone(bell));
-            }
-            let (ring, hear) = UnixStream::pair()?;
-            ring.set_nonblocking(true)?;
-            hear.set_nonblocking(true)?;
-            Ok(Arc::clone(bell.insert(Arc::new(Self { rung: Mutex::new(false), ring, hear }))))
-        })
-    }
-
-    /// Whether it rang since it was asked last.
-    fn take(&self) -> bool {
-        let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
-        if *rung {
-            let _ = (&self.hear).read(&mut [0; 16]);
-        }
-        std::mem::take(&mut rung)
-    }
-}
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
-        if !*rung {
-            *rung = true;
-            // A full pipe wakes as well as one more byte does.
-            let _ = (&self.ring).write(&[1]);
-        }
-    }
-}
 
 /// Drives a future on this thread until it is done.
 ///
@@ -116,36 +60,11 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     let waker = Waker::from(Arc::clone(&bell));
     let mut cx = Context::from_waker(&waker);
     loop {
-        WAITS.with_borrow_mut(|waits| {
-            waits.sockets.clear();
-            waits.until = None;
-        });
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return output;
         }
-        if !bell.take() {
-            wait(&bell);
-            bell.take();
-        }
+        bell.sleep();
     }
-}
-
-/// Sleeps until a socket is ready, the time has come, or the bell rings.
-fn wait(bell: &Bell) {
-    WAITS.with_borrow(|waits| {
-        let timeout = waits.until.map(|at| {
-            let left = at.saturating_duration_since(Instant::now());
-            Timespec {
-                tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX),
-                tv_nsec: left.subsec_nanos().into(),
-            }
-        });
-        let mut fds = Vec::with_capacity(waits.sockets.len() + 1);
-        fds.push(PollFd::new(&bell.hear, PollFlags::IN));
-        fds.extend(waits.sockets.iter().map(|(fd, flags)| PollFd::new(fd, *flags)));
-        // An interruption is a reason to look again, like any other.
-        let _ = poll(&mut fds, timeout.as_ref());
-    });
 }
 
 impl Runtime for Blocking {
@@ -155,8 +74,8 @@ impl Runtime for Blocking {
 
     fn link(&self, socket: Socket) -> io::Result<Box<dyn Link>> {
         Ok(match socket {
-            Socket::Tcp(stream) => Box::new(StdLink::new(stream, TcpStream::take_error)?),
-            Socket::Unix(stream) => Box::new(StdLink::new(stream, UnixStream::take_error)?),
+            Socket::Tcp(stream) => Box::new(StdLink::new(stream, TcpStream::take_error)),
+            Socket::Unix(stream) => Box::new(StdLink::new(stream, UnixStream::take_error)),
         })
     }
 
@@ -183,47 +102,42 @@ impl Runtime for Blocking {
     }
 
     fn timer(&self) -> Box<dyn Timer> {
-        Box::new(Clock)
+        Box::new(Clock(Arc::new(0)))
     }
 }
 
-struct Clock;
+/// A clock; the address of what it owns tells it from others.
+struct Clock(Arc<u8>);
 
 impl Timer for Clock {
-    fn poll_until(&mut self, _: &mut Context<'_>, at: Instant) -> Poll<()> {
+    fn poll_until(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
         if at <= Instant::now() {
             return Poll::Ready(());
         }
-        WAITS.with_borrow_mut(|waits| waits.until = Some(waits.until.map_or(at, |until| until.min(at))));
+        waits::time(&self.0, at, cx.waker());
         Poll::Pending
     }
 }
 
 /// A non-blocking socket of std.
 struct StdLink<S> {
-    stream: S,
-    /// The same socket, for whoever waits for it.
-    fd: Arc<OwnedFd>,
+    /// Those who wait for it know whether it is still there.
+    stream: Arc<S>,
     take_error: fn(&S) -> io::Result<Option<io::Error>>,
     connected: bool,
 }
 
-impl<S: AsFd> StdLink<S> {
-    fn new(stream: S, take_error: fn(&S) -> io::Result<Option<io::Error>>) -> io::Result<Self> {
-        let fd = Arc::new(stream.as_fd().try_clone_to_owned()?);
-        Ok(Self { stream, fd, take_error, connected: false })
+impl<S: AsFd + 'static> StdLink<S> {
+    fn new(stream: S, take_error: fn(&S) -> io::Result<Option<io::Error>>) -> Self {
+        Self { stream: Arc::new(stream), take_error, connected: false }
     }
 
     /// Ready with what a call gave; else it is called again when the socket is ready for `flags`.
-    fn or_wait<T>(&self, result: io::Result<T>, flags: PollFlags) -> Poll<io::Result<T>> {
+    fn or_wait<T>(&self, result: io::Result<T>, flags: PollFlags, cx: &Context<'_>) -> Poll<io::Result<T>> {
         match result {
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                WAITS.with_borrow_mut(|waits| waits.sockets.push((Arc::clone(&self.fd), flags)));
-                Poll::Pending
-            }
             // What an interrupted call would have given is found at the next poll.
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {
-                WAITS.with_borrow_mut(|waits| waits.sockets.push((Arc::clone(&self.fd), flags)));
+            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                waits::socket(&self.stream, flags, cx.waker());
                 Poll::Pending
             }
             result => Poll::Ready(result),
@@ -233,34 +147,35 @@ impl<S: AsFd> StdLink<S> {
 
 impl<S> Link for StdLink<S>
 where
-    S: AsFd + Send + Read + Write,
+    S: AsFd + Send + Sync + 'static,
+    for<'a> &'a S: Read + Write,
 {
-    fn poll_connected(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_connected(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.connected {
-            let mut fds = [PollFd::new(&self.fd, PollFlags::OUT)];
+            let mut fds = [PollFd::new(&*self.stream, PollFlags::OUT)];
             let now = Timespec { tv_sec: 0, tv_nsec: 0 };
             if poll(&mut fds, Some(&now))? == 0 {
-                return self.or_wait(Err(io::ErrorKind::WouldBlock.into()), PollFlags::OUT);
+                return self.or_wait(Err(io::ErrorKind::WouldBlock.into()), PollFlags::OUT, cx);
             }
             self.connected = true;
         }
         Poll::Ready((self.take_error)(&self.stream)?.map_or(Ok(()), Err))
     }
 
-    fn poll_read(&mut self, _: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>> {
         let mut scratch = [0; SCRATCH];
         let room = (buf.capacity() - buf.len()).min(SCRATCH);
         let scratch = scratch.get_mut(..room).unwrap_or_default();
-        let result = self.stream.read(scratch);
+        let result = (&*self.stream).read(scratch);
         if let Ok(n) = result {
             buf.extend_from_slice(scratch.get(..n).unwrap_or_default());
         }
-        self.or_wait(result, PollFlags::IN)
+        self.or_wait(result, PollFlags::IN, cx)
     }
 
-    fn poll_write(&mut self, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let result = self.stream.write(bytes);
-        self.or_wait(result, PollFlags::OUT)
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let result = (&*self.stream).write(bytes);
+        self.or_wait(result, PollFlags::OUT, cx)
     }
 
     // A socket that is dropped is closed; a shutdown before would be one more system call.
