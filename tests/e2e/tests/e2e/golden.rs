@@ -10,7 +10,8 @@ use porpoise::trace::Record;
 use porpoise::transport::TlsClient;
 use porpoise::{Client, Connecting, Error, Options, Results};
 use porpoise_test_support::{
-    Level, Live, Outcome, Player, Scenario, Server, Settings, Step, Transcript, changed_user, compare, reach,
+    Level, Live, Outcome, Player, Reach, Scenario, Server, Settings, Step, Transcript, changed_user, compare,
+    reach,
 };
 
 use crate::scene::{self, Scene};
@@ -24,6 +25,12 @@ pub(crate) fn add(suite: &mut Suite) {
     let scenarios = scenarios.unwrap_or_else(|error| panic!("tests/golden: {error:#}"));
     for scenario in scenarios.into_iter().map(Arc::new) {
         let transport = transport(&scenario);
+        for (kind, level) in [("golden", Level::Client), ("machine", Level::Machine)] {
+            if let Reach { steps, because: Some(because), .. } = reach(&scenario, level) {
+                let (name, all) = (&scenario.name, scenario.steps.len());
+                suite.note(&format!("not run to its end: {kind}::{name}, {steps} of {all} steps: {because}"));
+            }
+        }
         for (i, server) in servers(&scenario).iter().copied().enumerate() {
             // The first one is the server that was recorded; another says that it is in its name.
             let name = if i == 0 { scenario.name.clone() } else { format!("{}::{server}", scenario.name) };

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail, ensure};
 use porpoise::classic::CapabilityFlags;
 use porpoise::classic_connect::{Charset, ConnectOptionsBuilder};
-use porpoise::{Client, Connecting, Error, OptionsBuilder};
-use porpoise_test_support::Server;
+use porpoise::trace::Record;
+use porpoise::transport::SslMode;
+use porpoise::{Client, Connecting, Error, Options, OptionsBuilder};
+use porpoise_test_support::{ClearingProxy, Server};
 
 use crate::suite::{Context, MARIADB, MYSQL, Suite, Test, Transport, expect, first_cell};
 
@@ -15,6 +17,7 @@ pub(crate) fn add(suite: &mut Suite) {
         ("attributes", attributes),
         ("charset", charset),
         ("capabilities", capabilities),
+        ("initial-database", initial_database),
         ("init-commands", init_commands),
         ("unasked-results", unasked_results),
     ];
@@ -168,6 +171,37 @@ fn capabilities(context: &Context) -> Result<()> {
         results.next_result().await?;
         drop(results);
         Ok(client.close().await?)
+    })
+}
+
+/// A server that takes no database in the login gets COM_INIT_DB, in PREP_SELECT_DATABASE.
+fn initial_database(context: &Context) -> Result<()> {
+    const CLIENT_CONNECT_WITH_DB: u8 = 3;
+    let server = context.server()?;
+    let proxy = ClearingProxy::new(server.address()?, CLIENT_CONNECT_WITH_DB)?;
+    let target = || Options::builder().host(&proxy.address().ip().to_string()).port(proxy.address().port());
+    let options = |database| {
+        let options = login(server, target()).database(database).ssl_mode(SslMode::Disabled);
+        options.connect(|c| c.get_server_public_key(true)).build().map(Arc::new)
+    };
+    context.run(async {
+        let record = Record::new();
+        let connecting =
+            Connecting::new(context.runtime(), options("odb")?).with_sink(Box::new(record.clone()));
+        let mut client = connecting.await?;
+        let told = record.to_jsonl();
+        let (_, prepared) = told.split_once("PREP_SELECT_DATABASE").context("no PREP_SELECT_DATABASE")?;
+        let (selected, _) = prepared.split_once("PREP_INIT_COMMANDS").context("no PREP_INIT_COMMANDS")?;
+        ensure!(selected.contains("COM_INIT_DB"), "{selected}");
+        expect("database", &first_cell(&mut client, "SELECT DATABASE()").await?.as_deref(), &Some("odb"))?;
+        client.close().await?;
+        match Connecting::new(context.runtime(), options("nodb")?).await {
+            Err(Error::Connect(error)) => {
+                let found = (error.code(), error.sqlstate(), error.stage().name());
+                expect("number, state, stage", &found, &(1049, "42000", "PREP_SELECT_DATABASE"))
+            }
+            other => bail!("{other:?}"),
+        }
     })
 }
 

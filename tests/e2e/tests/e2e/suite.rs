@@ -168,8 +168,8 @@ impl Suite {
         }
         let name = name.into();
         let servers = self.servers.clone();
-        if servers.is_none() && !self.list {
-            println!("not run: {name} (needs a server)");
+        if servers.is_none() {
+            self.note(&format!("not run: {name} (needs a server)"));
         }
         let ignored = servers.is_none();
         let run = move || -> Result<()> {
@@ -181,6 +181,13 @@ impl Suite {
         };
         let trial = Trial::test(name, || run().map_err(|error| format!("{error:#}").into()));
         self.trials.push(trial.with_ignored_flag(ignored));
+    }
+
+    /// Says something about the run, if there is one.
+    pub(crate) fn note(&self, note: &str) {
+        if !self.list {
+            println!("{note}");
+        }
     }
 
     /// Adds tests of one kind, each on each runtime.

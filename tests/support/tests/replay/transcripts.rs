@@ -1,5 +1,3 @@
-//! Every run that was kept is played again without a server: whole, a byte at a time, and cut in two at every point.
-
 use std::collections::BTreeSet;
 use std::fs;
 
