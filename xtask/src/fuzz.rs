@@ -36,7 +36,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     };
     for target in chosen {
         println!("{target}, {} s", args.seconds);
-        let mut cargo = workspace::cargo(["fuzz", "run", "--fuzz-dir"]);
+        let mut cargo = workspace::cargo(["fuzz", "run", "--features", "libfuzzer", "--fuzz-dir"]);
         cargo.arg(dir()).arg(target).arg("--").arg(format!("-max_total_time={}", args.seconds));
         // libFuzzer needs instrumentation that stable Rust has, but does not offer by its name.
         workspace::run(cargo.env("RUSTC_BOOTSTRAP", "1"))?;

@@ -27,8 +27,14 @@ impl<'a, T: TraceSink> Cx<'a, T> {
     #[inline]
     pub fn emit<'e>(&mut self, stage: ProtocolStage, make: impl FnOnce() -> TraceEvent<'e>) {
         if self.trace.on() {
-            self.trace.event(stage, &make());
+            self.tell(stage, make);
         }
+    }
+
+    /// Out of line, so that a sink that is asked at run time and off costs its callers nothing but the question.
+    #[cold]
+    fn tell<'e>(&mut self, stage: ProtocolStage, make: impl FnOnce() -> TraceEvent<'e>) {
+        self.trace.event(stage, &make());
     }
 
     /// Tells that a stage is entered.

@@ -143,7 +143,10 @@ impl Framer {
             return Ok(Frame::Need(HEADER_LEN + len));
         }
         if id != self.sequence {
-            self.tolerate(id, rx.get(HEADER_LEN).copied())?;
+            self.tolerate(
+                id,
+                rx.get(HEADER_LEN..HEADER_LEN + len).and_then(|payload| payload.first()).copied(),
+            )?;
         }
         Ok(Frame::Ready)
     }
@@ -334,6 +337,9 @@ mod tests {
         f.write(&mut BytesMut::new(), |p| p.put_u8(0x0e));
         let mut rx = BytesMut::from(&[1, 0, 0, 0, 0x00][..]);
         assert_eq!(f.poll(&mut rx), Err(WireError::OutOfOrder { expected: 1, got: 0 }));
+        // An empty packet is no ERR, whatever byte the next one begins with.
+        let mut rx = BytesMut::from(&[0, 0, 0, 9, 0xff, 0, 0, 0][..]);
+        assert_eq!(f.poll(&mut rx), Err(WireError::OutOfOrder { expected: 1, got: 9 }));
         let mut rx = BytesMut::from(&[1, 0, 0, 0, 0xff][..]);
         assert_eq!(f.poll(&mut rx), Ok(Frame::Ready));
         assert!(f.is_out_of_step());

@@ -1,0 +1,36 @@
+//! What the fuzz targets do, as plain functions: libFuzzer calls them by `fuzz_targets`, the runner `bodies` calls
+//! them on stable Rust with inputs of its own.
+//!
+//! Each takes any bytes, and panics if porpoise breaks a promise: no panic, no endless loop, no illegal stage (the
+//! machines assert that themselves), errors that repeat, output that stays small.
+
+mod connect;
+mod parsers;
+mod script;
+mod session;
+
+pub use connect::{connector, mechanisms};
+pub use parsers::{framer, greeting, packets, switches, url};
+pub use session::session;
+
+/// A target: its name, its body, and inputs to start from.
+pub struct Target {
+    /// The name, which is that of its file in `fuzz_targets`.
+    pub name: &'static str,
+    /// The body.
+    pub body: fn(&[u8]),
+    /// Inputs that reach deep.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+}
+
+/// Every target.
+pub const TARGETS: [Target; 8] = [
+    Target { name: "connector", body: connector, seeds: connect::seeds },
+    Target { name: "framer", body: framer, seeds: parsers::framer_seeds },
+    Target { name: "greeting", body: greeting, seeds: parsers::greeting_seeds },
+    Target { name: "mechanisms", body: mechanisms, seeds: connect::mechanism_seeds },
+    Target { name: "packets", body: packets, seeds: parsers::packet_seeds },
+    Target { name: "session", body: session, seeds: session::seeds },
+    Target { name: "switches", body: switches, seeds: parsers::switch_seeds },
+    Target { name: "url", body: url, seeds: parsers::url_seeds },
+];
