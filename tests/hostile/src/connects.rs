@@ -24,12 +24,24 @@ pub struct Connect {
     pub script: Vec<Act>,
     /// What the client connects with.
     pub options: Arc<Options>,
+    builder: OptionsBuilder,
 }
 
 impl Connect {
     fn new(name: &'static str, script: impl Into<Vec<Act>>, options: OptionsBuilder) -> Self {
-        let options = options.build().unwrap_or_else(|error| panic!("{name}: {error}"));
-        Self { name, script: script.into(), options: Arc::new(options) }
+        let (script, builder) = (script.into(), options);
+        let options = builder.clone().build().unwrap_or_else(|error| panic!("{name}: {error}"));
+        Self { name, script, options: Arc::new(options), builder }
+    }
+
+    /// The client's options, changed.
+    ///
+    /// # Panics
+    /// When they cannot be used.
+    #[must_use]
+    pub fn options_with(&self, change: impl FnOnce(OptionsBuilder) -> OptionsBuilder) -> Arc<Options> {
+        let options = change(self.builder.clone()).build();
+        Arc::new(options.unwrap_or_else(|error| panic!("{}: {error}", self.name)))
     }
 
     /// Whether it goes through TLS.

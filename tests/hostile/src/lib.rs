@@ -8,7 +8,9 @@ pub mod cases;
 pub mod connects;
 pub mod packets;
 pub mod peer;
+pub mod sockets;
 pub mod tls;
 pub mod watch;
 
 pub use peer::{Act, Heard, Peer};
+pub use sockets::Sockets;

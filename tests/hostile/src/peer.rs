@@ -134,6 +134,20 @@ impl Peer {
         server.act();
     }
 
+    /// Takes bytes from a client.
+    pub fn listen(&self, bytes: &[u8]) {
+        self.lock().take(bytes);
+    }
+
+    /// What it sends now, `None` for nothing; no bytes at its end.
+    #[must_use]
+    pub fn speak(&self, most: usize) -> Option<Vec<u8>> {
+        match self.lock().give(most) {
+            Poll::Ready(result) => Some(result.unwrap_or_default()),
+            Poll::Pending => None,
+        }
+    }
+
     /// A link to it.
     #[must_use]
     pub fn link(&self) -> Box<dyn Link> {
