@@ -24,7 +24,7 @@ macro_rules! golden {
     ($($name:ident, $file:literal, $capabilities:expr, $script:expr;)*) => {$(
         #[test]
         fn $name() {
-            let recording = include_str!(concat!("../golden/", $file, ".jsonl"));
+            let recording = include_str!(concat!("../../../../tests/golden/", $file, ".jsonl"));
             assert_golden(recording, $capabilities, &$script);
         }
     )*};
@@ -137,7 +137,7 @@ fn statistics() {
     // The text's length differs from server to server, so it was not recorded.
     let script = [(Act::Statistics, Reply::new().packet(b"Uptime: 7")), quit()];
     let mut trace = play_every_way(MODERN, &script).trace;
-    let mut recorded = recorded(include_str!("../golden/cmd-statistics.jsonl"));
+    let mut recorded = recorded(include_str!("../../../../tests/golden/cmd-statistics.jsonl"));
     let (ours, theirs) = (trace.remove(3), recorded.remove(3));
     assert_eq!(trace, recorded);
     let same = "{\"t\": \"event\", \"stage\": \"WAIT_FOR_PACKET\", \"event\": \"PACKET_RECEIVED\"";
