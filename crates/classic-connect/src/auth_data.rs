@@ -1,5 +1,5 @@
 use bytes::BytesMut;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, optimization_barrier};
 
 /// What is kept without an allocation: nonces, scrambles and most passwords. RSA's 256 bytes are not.
 const INLINE: usize = 96;
@@ -32,7 +32,7 @@ impl AuthData {
     pub(crate) fn cut(buf: &mut BytesMut, start: usize) -> Self {
         let tail = buf.get_mut(start..).unwrap_or_default();
         let data = Self::copy(tail);
-        tail.zeroize();
+        wipe(tail);
         buf.truncate(start);
         data
     }
@@ -45,10 +45,16 @@ impl AuthData {
 impl Drop for AuthData {
     fn drop(&mut self) {
         if let Some(used) = self.inline.get_mut(..self.len) {
-            used.zeroize();
+            wipe(used);
         }
         self.heap.zeroize();
     }
+}
+
+/// As `zeroize` does it, but not byte by byte.
+fn wipe(bytes: &mut [u8]) {
+    bytes.fill(0);
+    optimization_barrier(bytes);
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ impl ChangeUser {
         login.envelope = Envelope::ChangeUser;
         login.capabilities = seed.capabilities;
         login.status = seed.status;
-        login.collation = collation;
+        login.charset.id = collation;
         login.server = Server { capabilities: seed.capabilities, ..Server::default() };
         login.framer.set_max_packet(login.options.limits.max_handshake_packet);
         let session = SessionFacts { version: seed.server_version, connection_id: seed.connection_id };

@@ -183,47 +183,51 @@ impl Connector {
         self.told
     }
 
-    /// Turns until there is something to say.
+    /// Runs until there is something to say.
     fn run<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<Step<ConnectEvent>, ConnectError> {
         if let State::Failed(error) = &self.state {
             return Err(error.clone());
         }
+        self.turn(cx).map_err(|fault| self.fail(fault, cx))
+    }
+
+    /// Turns from state to state until there is something to say.
+    fn turn<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<Step<ConnectEvent>, Fault> {
         loop {
-            match self.turn(cx) {
-                Ok(None) => {}
-                Ok(Some(step)) => return Ok(step),
-                Err(fault) => return Err(self.fail(fault, cx)),
+            match &mut self.state {
+                State::Dialing => self.connected(cx),
+                State::Greeting => {
+                    if let Some(at_least) = self.greeting(cx)? {
+                        return Ok(Step::NeedRead { at_least });
+                    }
+                }
+                State::TlsHandshake => return Ok(Step::StartTls),
+                State::Login => match self.login.advance(cx)? {
+                    LoginStep::NeedRead(at_least) => return Ok(Step::NeedRead { at_least }),
+                    LoginStep::Ask(ask) => return Ok(Step::Event(ConnectEvent::Ask(ask))),
+                    LoginStep::Done => self.state = State::Prepare(Prepare::start(&mut self.login, cx)),
+                },
+                State::Prepare(prepare) => match prepare.advance(&mut self.login, cx)? {
+                    PrepareStep::Step(step) => return Ok(step),
+                    PrepareStep::Done => {
+                        if let State::Prepare(prepare) = std::mem::replace(&mut self.state, State::Complete) {
+                            return Ok(Step::Event(ConnectEvent::Ready(prepare.into_session())));
+                        }
+                    }
+                },
+                State::Complete | State::Failed(_) => return Ok(Step::Idle),
             }
         }
     }
 
-    /// One turn of the machine.
-    fn turn<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<Option<Step<ConnectEvent>>, Fault> {
-        match &mut self.state {
-            State::Dialing => self.connected(cx),
-            State::Greeting => return self.greeting(cx),
-            State::TlsHandshake => return Ok(Some(Step::StartTls)),
-            State::Login => match self.login.advance(cx)? {
-                LoginStep::NeedRead(at_least) => return Ok(Some(Step::NeedRead { at_least })),
-                LoginStep::Ask(ask) => return Ok(Some(Step::Event(ConnectEvent::Ask(ask)))),
-                LoginStep::Done => self.state = State::Prepare(Prepare::start(&mut self.login, cx)),
-            },
-            State::Prepare(prepare) => match prepare.advance(&mut self.login, cx)? {
-                PrepareStep::Step(step) => return Ok(Some(step)),
-                PrepareStep::Done => return Ok(self.complete()),
-            },
-            State::Complete | State::Failed(_) => return Ok(Some(Step::Idle)),
-        }
-        Ok(None)
-    }
-
-    fn greeting<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<Option<Step<ConnectEvent>>, Fault> {
+    /// The greeting, and what it leads to. `Some` says how many bytes are needed.
+    fn greeting<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<Option<usize>, Fault> {
         // Waiting for the first byte is not reading yet: a connect that ends here has read nothing.
         if cx.rx.is_empty() && !self.login.read_told() {
-            return Ok(Some(Step::NeedRead { at_least: 1 }));
+            return Ok(Some(1));
         }
         if let Some(at_least) = greeting::read(&mut self.login, cx)? {
-            return Ok(Some(Step::NeedRead { at_least }));
+            return Ok(Some(at_least));
         }
         if greeting::establish(&mut self.login, self.transport, cx)? {
             self.state = State::TlsHandshake;
@@ -236,13 +240,6 @@ impl Connector {
     fn begin_login<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) {
         self.login.enter(ConnectStage::Authenticate, cx);
         self.state = State::Login;
-    }
-
-    fn complete(&mut self) -> Option<Step<ConnectEvent>> {
-        match std::mem::replace(&mut self.state, State::Complete) {
-            State::Prepare(prepare) => Some(Step::Event(ConnectEvent::Ready(prepare.into_session()))),
-            _ => None,
-        }
     }
 
     fn fail<T: TraceSink>(&mut self, fault: Fault, cx: &mut Cx<'_, T>) -> ConnectError {

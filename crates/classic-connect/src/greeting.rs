@@ -3,26 +3,22 @@
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use porpoise_classic::{CapabilityFlags, Collation, ErrPacket};
+use porpoise_classic::{CapabilityFlags, ErrPacket};
 use porpoise_trace::{Payload, ProtocolStage, TraceEvent, TraceSink};
 use porpoise_wire::{Cx, HEADER_LEN};
 
 use crate::ConnectStage;
+use crate::charset::choose;
 use crate::connector::Transport;
 use crate::error::{ConnectErrorKind, Stranger};
 use crate::flow::Fault;
 use crate::login::Login;
-use crate::options::{Charset, TlsUse};
+use crate::options::TlsUse;
 use crate::packets::HandshakeV10;
 use crate::server::{PluginName, Server};
 
 const ERR: u8 = 0xff;
 const EXPECTED: &str = "the server's greeting";
-/// utf8mb4_0900_ai_ci: MySQL 8.0 and later.
-const UTF8MB4_0900_AI_CI: u16 = 255;
-/// utf8mb4_general_ci: MySQL 5.x and MariaDB.
-const UTF8MB4_GENERAL_CI: u16 = 45;
-
 /// Reads and parses the greeting; it stays in `rx`. `Some` says how many bytes are needed.
 pub(crate) fn read<T: TraceSink>(login: &mut Login, cx: &mut Cx<'_, T>) -> Result<Option<usize>, Fault> {
     match login.poll_packet(EXPECTED, cx) {
@@ -53,7 +49,7 @@ fn parse(login: &mut Login, rx: &BytesMut) -> Result<(), Fault> {
     if !missing.is_empty() {
         return Err(ConnectErrorKind::ServerTooOld { missing }.into());
     }
-    (login.handshake_collation, login.collation) = collation(&login.options.charset, &greeting)?;
+    login.charset = choose(&login.options.charset, &greeting)?;
     login.status = greeting.status;
     login.capabilities = login.options.wanted.intersection(greeting.capabilities);
     // MariaDB does not offer this bit, and takes a client without it for one of its own.
@@ -72,36 +68,6 @@ fn parse(login: &mut Login, rx: &BytesMut) -> Result<(), Fault> {
     }
     login.server = server;
     Ok(())
-}
-
-/// The collation of the handshake, whose field has 8 bits, and the one that is wanted.
-fn collation(charset: &Charset, greeting: &HandshakeV10<'_>) -> Result<(u8, u16), Fault> {
-    let mariadb = greeting.is_mariadb();
-    let new = !mariadb && !["3.", "4.", "5."].iter().any(|old| greeting.server_version.starts_with(old));
-    let default = if new { UTF8MB4_0900_AI_CI } else { UTF8MB4_GENERAL_CI };
-    let default_of = |charset: &str| match Collation::default_of(charset) {
-        Some(collation) if collation.charset == "utf8mb4" => Some(default),
-        found => found.map(|collation| collation.id),
-    };
-    let by_name = |name| if mariadb { Collation::by_name_mariadb(name) } else { Collation::by_name(name) };
-    let wanted = match charset {
-        Charset::Default => Some(default),
-        Charset::Id(id) => Some(*id),
-        // `binary` is both; a character set's name means its default collation.
-        Charset::Name(name) => default_of(name).or_else(|| by_name(name).map(|collation| collation.id)),
-    };
-    let unknown = || match charset {
-        Charset::Name(name) => ConnectErrorKind::UnknownCharset(name.clone()),
-        Charset::Id(id) => ConnectErrorKind::UnknownCharset(id.to_string().into()),
-        Charset::Default => ConnectErrorKind::UnknownCharset("utf8mb4".into()),
-    };
-    let wanted = wanted.ok_or_else(unknown)?;
-    if let Ok(id) = u8::try_from(wanted) {
-        return Ok((id, wanted));
-    }
-    let by_id = if mariadb { Collation::by_id_mariadb(wanted) } else { Collation::by_id(wanted) };
-    let near = by_id.and_then(|collation| default_of(collation.charset)).and_then(|id| u8::try_from(id).ok());
-    near.map(|id| (id, wanted)).ok_or_else(|| unknown().into())
 }
 
 /// ESTABLISH_SSL: decides on TLS. `true` when the SSLRequest is written and the handshake is to follow.

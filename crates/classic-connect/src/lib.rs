@@ -49,6 +49,7 @@
 mod advice;
 mod auth_data;
 mod change_user;
+mod charset;
 mod connector;
 mod error;
 mod flow;

@@ -10,6 +10,7 @@ use porpoise_trace::{Payload, ProtocolStage, TraceEvent, TraceSink};
 use porpoise_wire::{Cx, Frame, Framer, Lost, WireError};
 
 use crate::auth_data::AuthData;
+use crate::charset::Chosen;
 use crate::error::ConnectErrorKind;
 use crate::flow::{Ask, Envelope, Fault, LoginStep, Misuse, Run, Wait};
 use crate::options::{ConnectOptions, MAX_FACTORS};
@@ -31,8 +32,7 @@ pub(crate) struct Login {
     pub(crate) channel: Channel,
     pub(crate) server: Server,
     pub(crate) capabilities: CapabilityFlags,
-    pub(crate) collation: u16,
-    pub(crate) handshake_collation: u8,
+    pub(crate) charset: Chosen,
     pub(crate) status: StatusFlags,
     pub(crate) mechanism: Option<Box<dyn Mechanism>>,
     pub(crate) run: Run,
@@ -60,8 +60,7 @@ impl Login {
             channel,
             server: Server::default(),
             capabilities: CapabilityFlags::empty(),
-            collation: 0,
-            handshake_collation: 0,
+            charset: Chosen::default(),
             status: StatusFlags::SERVER_STATUS_AUTOCOMMIT,
             mechanism: None,
             run: Run::First,
@@ -86,7 +85,7 @@ impl Login {
         if let Some(watch) = &mut self.watch {
             watch.push_back(stage);
         }
-        cx.enter(stage.id());
+        cx.enter(|| stage.id());
     }
 
     #[inline]

@@ -30,7 +30,6 @@ impl Prepare {
     pub(crate) fn start<T: TraceSink>(login: &mut Login, cx: &mut Cx<'_, T>) -> Self {
         login.enter(ConnectStage::PrepSelectDatabase, cx);
         login.protocol = ProtocolStage::ReadyForCommand;
-        let set_names = u16::from(login.handshake_collation) != login.collation;
         let server = std::mem::take(&mut login.server);
         let mut session =
             Box::new(Session::resume(session_seed(login, server.version, server.connection_id)));
@@ -39,12 +38,7 @@ impl Prepare {
         let busy =
             !database.is_empty() && !login.capabilities.contains(CapabilityFlags::CLIENT_CONNECT_WITH_DB);
         let busy = busy && session.init_db(database.as_bytes(), cx).is_ok();
-        Self {
-            session,
-            busy,
-            set_names: set_names.then(|| Collation::by_id(login.collation)).flatten(),
-            next: 0,
-        }
+        Self { session, busy, set_names: login.charset.set_names, next: 0 }
     }
 
     pub(crate) fn session(&self) -> &Session {
@@ -112,7 +106,7 @@ pub(crate) fn session_seed(login: &mut Login, version: Box<str>, connection_id: 
     framer.set_max_packet(limits.max_packet);
     let mut seed = SessionSeed::new(framer, login.capabilities, limits);
     seed.status = login.status;
-    seed.charset = login.collation;
+    seed.charset = login.charset.id;
     seed.connection_id = connection_id;
     seed.server_version = version;
     seed

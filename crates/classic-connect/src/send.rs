@@ -67,7 +67,7 @@ impl Login {
             user: self.options.user.as_bytes(),
             auth_response: data,
             database: self.options.database.as_bytes(),
-            collation: self.collation,
+            collation: self.charset.id,
             plugin,
             attributes: &self.options.attributes,
         };
@@ -91,7 +91,7 @@ impl Login {
         SslRequest {
             capabilities: self.capabilities,
             max_packet: u32::try_from(self.options.limits.max_packet).unwrap_or(u32::MAX),
-            collation: self.handshake_collation,
+            collation: self.charset.handshake,
         }
     }
 }

@@ -52,6 +52,7 @@ impl TraceSink for Tap {
         self.inner.is_some()
     }
 
+    #[cold]
     fn enter(&mut self, stage: StageId) {
         let Some(inner) = &mut self.inner else { return };
         if let Some(recorder) = &mut inner.recorder {
@@ -65,6 +66,7 @@ impl TraceSink for Tap {
         }
     }
 
+    #[cold]
     fn event(&mut self, stage: ProtocolStage, event: &TraceEvent<'_>) {
         let Some(inner) = &mut self.inner else { return };
         if let Some(sink) = inner.sink.as_mut().filter(|sink| sink.on()) {

@@ -27,22 +27,22 @@ impl<'a, T: TraceSink> Cx<'a, T> {
     #[inline]
     pub fn emit<'e>(&mut self, stage: ProtocolStage, make: impl FnOnce() -> TraceEvent<'e>) {
         if self.trace.on() {
-            self.tell(stage, make);
+            self.tell(|trace| trace.event(stage, &make()));
         }
-    }
-
-    /// Out of line, so that a sink that is asked at run time and off costs its callers nothing but the question.
-    #[cold]
-    fn tell<'e>(&mut self, stage: ProtocolStage, make: impl FnOnce() -> TraceEvent<'e>) {
-        self.trace.event(stage, &make());
     }
 
     /// Tells that a stage is entered.
     #[inline]
-    pub fn enter(&mut self, stage: StageId) {
+    pub fn enter(&mut self, stage: impl FnOnce() -> StageId) {
         if self.trace.on() {
-            self.trace.enter(stage);
+            self.tell(|trace| trace.enter(stage()));
         }
+    }
+
+    /// Out of line: a sink that is asked at run time, and off, costs its callers the question and nothing else.
+    #[cold]
+    fn tell(&mut self, tell: impl FnOnce(&mut T)) {
+        tell(self.trace);
     }
 }
 
