@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use porpoise::{Connecting, Error, FlightRecord, OptionsBuilder};
 use porpoise_test_support::{Account, Server, lock};
 
-use self::End::{Error as No, In};
+use self::End::{Error as No, In, Refused};
 use self::rows::ROWS;
 use crate::scene::warm;
 use crate::suite::{Cell, Context, Suite, Transport, expect};
@@ -41,6 +41,8 @@ enum End {
     In(&'static str, &'static str, usize),
     /// To an error: its number, and the stage in which it is found.
     Error(u16, &'static str),
+    /// This error, in whichever stage.
+    Refused(u16),
 }
 
 /// What is set beyond user and password.
@@ -105,6 +107,9 @@ fn judge(leads_to: &End, record: &FlightRecord, error: Option<&Error>) -> Result
             let found = (error.code(), error.stage().name());
             expect("number, stage", &found, &(*code, *stage)).with_context(|| error.to_string())?;
             expect("last stage", &last, stage)
+        }
+        (Refused(code), Some(Error::Connect(error))) => {
+            expect("number", &error.code(), code).with_context(|| error.to_string())
         }
         (_, Some(error)) => bail!("{error}"),
         (_, None) => bail!("in by {}, {:?}", record.auth_plugin, record.auth_path),
