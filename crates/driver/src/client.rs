@@ -86,7 +86,10 @@ impl Client {
     /// Whether this client can be used further.
     #[must_use]
     pub const fn is_usable(&self) -> bool {
-        matches!(self.phase, Phase::Ready(_))
+        match &self.phase {
+            Phase::Ready(session) => !session.is_out_of_step(),
+            _ => false,
+        }
     }
 
     /// The server's id of this connection; 0 once it is closed.
@@ -191,16 +194,18 @@ impl Client {
                 return Err(Error::Unusable(Operation::TooMuchToDrain));
             }
         };
-        self.io.pipe.wipe_sent(true);
+        let this = Changing(self);
+        let Self { io, options, phase, .. } = &mut *this.0;
+        io.pipe.wipe_sent(true);
         loop {
-            match poll_fn(|cx| self.io.poll_drive(&mut machine, &self.options, cx)).await {
+            match poll_fn(|cx| io.poll_drive(&mut machine, options, cx)).await {
                 Ok(Some(ChangeUserEvent::Ready(session))) => {
-                    self.io.pipe.wipe_sent(false);
-                    self.phase = Phase::Ready(session);
+                    io.pipe.wipe_sent(false);
+                    *phase = Phase::Ready(session);
                     return Ok(());
                 }
                 Ok(Some(ChangeUserEvent::Ask(ask))) => {
-                    let answer = match &self.options.responder {
+                    let answer = match &options.responder {
                         Some(responder) => responder.respond(&ask).await,
                         None => Answer::Refused,
                     };
@@ -209,7 +214,7 @@ impl Client {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    self.phase = Phase::Closed(Operation::Closed);
+                    this.0.end(Operation::Closed);
                     return Err(error.into());
                 }
             }
@@ -235,6 +240,15 @@ impl Client {
         Ok(())
     }
 
+    /// Gives the connection up: the server, who may still be sending, learns it at once.
+    fn end(&mut self, why: Operation) {
+        if let Phase::Ready(session) = &mut self.phase {
+            session.closed(&mut self.io.lend());
+        }
+        self.phase = Phase::Closed(why);
+        self.io.hang_up();
+    }
+
     fn unusable(&self) -> Error {
         Error::Unusable(match self.phase {
             Phase::Ready(_) => Operation::Closed,
@@ -253,7 +267,7 @@ impl Client {
         command(session, &mut self.io.lend()).map_err(|misuse| {
             // The session is idle after a drain, so what it cannot do now it never can again.
             let _ = misuse;
-            self.phase = Phase::Closed(Operation::Closed);
+            self.end(Operation::Closed);
             Error::Unusable(Operation::Closed)
         })
     }
@@ -264,7 +278,7 @@ impl Client {
         match ready!(self.io.poll_drive(&mut **session, &self.options, cx)) {
             Ok(event) => Poll::Ready(Ok(event)),
             Err(error) => {
-                self.phase = Phase::Closed(Operation::Closed);
+                self.end(Operation::Closed);
                 Poll::Ready(Err(error.into()))
             }
         }
@@ -293,12 +307,23 @@ impl Client {
                 _ => return Err(self.unusable()),
             }
             if self.io.pipe.bytes_in() - before > DRAIN_BUDGET as u64 {
-                self.phase = Phase::Closed(Operation::TooMuchToDrain);
+                self.end(Operation::TooMuchToDrain);
                 return Err(self.unusable());
             }
             if poll_fn(|cx| self.poll_next(cx)).await?.is_none() {
                 return Ok(());
             }
+        }
+    }
+}
+
+/// A client whose user is being changed. If this is dropped before that has come to its end, so is the connection.
+struct Changing<'a>(&'a mut Client);
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        if matches!(self.0.phase, Phase::ChangingUser) {
+            self.0.end(Operation::ChangeUserDropped);
         }
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::BytesMut;
 use porpoise_transport::{Alert, Pipe, TlsError, TlsState};
 use porpoise_wire::{Cx, Lost, Machine, Step, TlsInfo};
 
@@ -30,6 +31,11 @@ pub(crate) struct Io {
 impl Io {
     pub(crate) fn new(link: Box<dyn Link>, tap: Tap, pipe: Pipe) -> Self {
         Self { pipe, link, tap, broken: None, blocked: false, at_least: 0, reads: 0 }
+    }
+
+    /// Closes the stream without a word.
+    pub(crate) fn hang_up(&mut self) {
+        self.link = Box::new(HungUp);
     }
 
     /// What a machine is lent.
@@ -194,6 +200,27 @@ impl Io {
                 }
             }
         }
+    }
+}
+
+/// In place of a link that was closed.
+struct HungUp;
+
+impl Link for HungUp {
+    fn poll_connected(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
+    }
+
+    fn poll_read(&mut self, _: &mut Context<'_>, _: &mut BytesMut) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
+    }
+
+    fn poll_write(&mut self, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
+    }
+
+    fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
     }
 }
 
