@@ -25,6 +25,8 @@ pub enum Act {
     Raw(Vec<u8>),
     /// Sends a packet again and again, as long as it is read.
     Endless(Vec<u8>),
+    /// Answers each packet that it hears with packets, from here on.
+    Answer(fn(&[u8]) -> Vec<Vec<u8>>),
     /// Speaks TLS from here on.
     Tls(Arc<ServerConfig>),
     /// Closes the stream. A script without it ends in silence.
@@ -154,6 +156,12 @@ impl Peer {
         Box::new(self.clone())
     }
 
+    /// Whether a client still holds a link to it.
+    #[must_use]
+    pub fn is_linked(&self) -> bool {
+        Arc::strong_count(&self.server) > 1
+    }
+
     fn lock(&self) -> MutexGuard<'_, Server> {
         self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -203,7 +211,15 @@ impl Server {
         while let Some(act) = self.acts.pop_front() {
             match act {
                 Act::Hear if self.hear() => {}
-                Act::Hear | Act::Endless(_) => {
+                Act::Answer(answer) if self.hear() => {
+                    let packets = self.heard.packets.last().map(|packet| answer(packet));
+                    self.acts.push_front(act);
+                    for packet in packets.into_iter().flatten().rev() {
+                        self.acts.push_front(Act::Say(packet));
+                    }
+                    continue;
+                }
+                Act::Hear | Act::Answer(_) | Act::Endless(_) => {
                     self.acts.push_front(act);
                     break;
                 }

@@ -44,7 +44,7 @@ impl Poller {
     ///
     /// # Panics
     /// When the future waits for something that will not come.
-    pub fn poll_times<F: Future>(&self, mut future: Pin<&mut F>, most: usize) -> Option<F::Output> {
+    pub fn poll_times<F: Future + ?Sized>(&self, mut future: Pin<&mut F>, most: usize) -> Option<F::Output> {
         let mut cx = Context::from_waker(&self.waker);
         for _ in 0..most {
             if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {

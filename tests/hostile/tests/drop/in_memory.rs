@@ -46,7 +46,7 @@ fn dropped_at_every_poll(connect: &Connect, seed: u64) {
         let (stage, info) = watch::measure(|| {
             let mut connecting = over(&peer, connect);
             let client = poller.poll_times(std::pin::Pin::new(&mut connecting), most);
-            client.is_some().then_some(ConnectStage::Complete).unwrap_or_else(|| connecting.stage())
+            if client.is_some() { ConnectStage::Complete } else { connecting.stage() }
         });
         let left = (info.bytes_current, info.count_current);
         assert_eq!(left, (0, 0), "seed {seed}, dropped after {most} of {polls} polls, in {stage}");

@@ -1,0 +1,98 @@
+//! A server that answers statements, so that a reply tells which statement it is for.
+
+use porpoise_driver::blocking::BLOCKING;
+use porpoise_driver::{Client, Connecting, Error, Results};
+use porpoise_hostile_tests::connects::{self, Connect};
+use porpoise_hostile_tests::packets::{column, end, end_more, err, ok, ok_more, row};
+use porpoise_hostile_tests::{Act, Peer, watch};
+use porpoise_wire::Limits;
+
+/// A client of a server that answers each command with this.
+pub(crate) fn connect(connect: &Connect, then: &[Act], moods: Option<u64>) -> (Client, Peer) {
+    connect_with(connect, then, moods, Limits::default())
+}
+
+/// The same, with limits.
+pub(crate) fn connect_with(
+    connect: &Connect,
+    then: &[Act],
+    moods: Option<u64>,
+    limits: Limits,
+) -> (Client, Peer) {
+    let script: Vec<Act> = connect.script.iter().chain(then).cloned().collect();
+    let peer = Peer::new(&script);
+    let peer = match moods {
+        Some(seed) => peer.with_moods(seed),
+        None => peer,
+    };
+    let options = connect.options_with(|options| options.connect(|connect| connect.limits(limits)));
+    let client = watch::run(Connecting::over(peer.link(), BLOCKING, options));
+    (client.unwrap_or_else(|error| panic!("{error}")), peer)
+}
+
+/// A client of a server that answers statements as [`answer`] does.
+pub(crate) fn answered(moods: Option<u64>) -> (Client, Peer) {
+    connect(&connects::fast(), &[Act::Answer(answer)], moods)
+}
+
+/// `COM_QUERY` with a text `WHAT NAME N`:
+///
+/// | what | reply |
+/// |---|---|
+/// | rows | N rows that hold the name |
+/// | results | N results of two such rows, and an OK |
+/// | fail | ERR after N such rows |
+/// | file | a request for a file |
+/// | long | N rows of 64 KiB that begin with the name |
+///
+/// All else is answered by OK.
+pub(crate) fn answer(packet: &[u8]) -> Vec<Vec<u8>> {
+    // 03, no query attributes, one set of them
+    let text = packet.strip_prefix(&[3, 0, 1]).map(String::from_utf8_lossy);
+    let Some(text) = text else { return vec![ok()] };
+    let mut words = text.split(' ');
+    let (Some(what), Some(name)) = (words.next(), words.next()) else { return vec![ok()] };
+    let count = words.next().and_then(|count| count.parse().ok()).unwrap_or(1);
+    let rows = |count| std::iter::repeat_n(row(name), count);
+    let header = || [vec![1], column("name")].into_iter();
+    match what {
+        "rows" => header().chain(rows(count)).chain([end()]).collect(),
+        "results" => {
+            let result = || header().chain(rows(2)).chain([end_more()]);
+            (0..count).flat_map(|_| result()).chain([ok_more(), ok()]).collect()
+        }
+        "fail" => header().chain(rows(count)).chain([err(1317, name)]).collect(),
+        "file" => vec![[b"\xfb/etc/", name.as_bytes()].concat()],
+        "long" => {
+            let mut long = vec![0xfd, 0, 0, 1];
+            long.extend(name.as_bytes().iter().cycle().take(1 << 16));
+            header().chain(std::iter::repeat_n(long, count)).chain([end()]).collect()
+        }
+        _ => vec![ok()],
+    }
+}
+
+/// The cells of the rows of all results.
+pub(crate) async fn cells(client: &mut Client, sql: &str) -> Result<Vec<String>, Error> {
+    let mut results = client.query(sql).await?;
+    let mut cells = Vec::new();
+    loop {
+        read(&mut results, &mut cells).await?;
+        if !results.next_result().await? {
+            return Ok(cells);
+        }
+    }
+}
+
+/// The cells of what is left of one result.
+pub(crate) async fn read(results: &mut Results<'_>, cells: &mut Vec<String>) -> Result<(), Error> {
+    while let Some(batch) = results.next_batch().await? {
+        for row in &batch {
+            for cell in row {
+                let cell = cell.unwrap_or_else(|error| panic!("{error}"));
+                cells.push(String::from_utf8_lossy(cell.unwrap_or_default()).into_owned());
+            }
+        }
+    }
+    Ok(())
+}
