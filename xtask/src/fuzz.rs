@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 
+use crate::ci::tally::Tally;
 use crate::{Result, workspace};
 
 /// Arguments of `cargo xtask fuzz`.
@@ -44,12 +45,11 @@ pub(crate) fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// Runs the body of each target on stable Rust for so long.
-pub(crate) fn bodies(seconds: u64) -> Result<String> {
-    let mut cargo = workspace::cargo(["run", "--manifest-path"]);
+/// Runs the body of each target on stable Rust for so long, and counts them.
+pub(crate) fn bodies(seconds: u64) -> Result<Tally> {
+    let mut cargo = workspace::cargo(["run", "--locked", "--manifest-path"]);
     cargo.arg(dir().join("Cargo.toml")).args(["--bin", "bodies", "--", "--seconds", &seconds.to_string()]);
-    workspace::run(cargo.env("CARGO_TARGET_DIR", workspace::target_dir()))?;
-    Ok(format!("{} targets", targets()?.len()))
+    Tally::run(cargo.env("CARGO_TARGET_DIR", workspace::target_dir()))
 }
 
 /// The names of the targets, which are those of their files.

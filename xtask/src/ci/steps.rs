@@ -21,8 +21,8 @@ pub(super) struct Step {
 /// The step that has the servers brought up.
 pub(super) const SERVER: &str = "server";
 
-/// The package of the tests that need servers.
-const E2E: &str = "porpoise-e2e";
+/// The packages of the tests that need servers.
+const E2E: [&str; 2] = ["porpoise-e2e", "porpoise-hostile-e2e"];
 
 /// Runs it. Chosen in the whole workspace, so that nothing is built again with fewer features.
 pub(crate) const E2E_TESTS: [&str; 5] = ["test", "--workspace", "--test", "e2e", "--no-fail-fast"];
@@ -54,7 +54,7 @@ pub(super) const STEPS: &[Step] = &[
         "runtimes, transports, servers and feature sets, every two of them together",
         matrix_cells,
     ),
-    plain("fuzz", "the bodies of the fuzz targets, 20 s each", |_| fuzz::bodies(20).map(Outcome::Done)),
+    plain("fuzz", "the bodies of the fuzz targets, 20 s each", |ci| count(ci, fuzz::bodies(20)?)),
     plain("bench", "do the benches run? (no times are judged)", bench_smoke),
     Step {
         lists: true,
@@ -95,8 +95,9 @@ fn doc(_: &mut Ci) -> Result<Outcome> {
 }
 
 fn tests(ci: &mut Ci) -> Result<Outcome> {
-    let args = ["test", "--workspace", "--exclude", E2E, "--no-fail-fast"];
-    count(ci, Tally::run(&mut workspace::cargo(args))?)
+    let mut cargo = workspace::cargo(["test", "--workspace", "--no-fail-fast"]);
+    cargo.args(E2E.iter().flat_map(|package| ["--exclude", package]));
+    count(ci, Tally::run(&mut cargo)?)
 }
 
 fn wait_for_servers(ci: &mut Ci) -> Result<Outcome> {

@@ -63,15 +63,25 @@ impl Tally {
                 self.ignored.push(name.trim_end().to_owned());
             }
         }
-        let Some(counts) = line.strip_prefix("test result: ") else { return };
-        let count = |what: &str| -> u64 {
+        let number = |counts: &str, what: &str| -> Option<u64> {
             let of = |part: &str| part.trim().strip_suffix(what)?.trim().rsplit(' ').next()?.parse().ok();
-            counts.split(';').find_map(of).unwrap_or(0)
+            counts.split([';', ',']).find_map(of)
         };
-        self.passed += count(" passed");
-        self.failed += count(" failed");
-        self.skipped += count(" ignored");
-        self.closing.push(line.to_owned());
+        if let Some(counts) = line.strip_prefix("test result: ") {
+            let number = |what| number(counts, what).unwrap_or(0);
+            self.passed += number(" passed");
+            self.failed += number(" failed");
+            self.skipped += number(" ignored");
+            self.closing.push(line.to_owned());
+        } else if let (Some(passed), Some(failed), Some(skipped)) =
+            (number(line, " passed"), number(line, " failed"), number(line, " skipped"))
+        {
+            // A program of ours that is no test program.
+            self.passed += passed;
+            self.failed += failed;
+            self.skipped += skipped;
+            self.closing.push(line.to_owned());
+        }
     }
 
     /// Adds those of another run.
@@ -134,23 +144,24 @@ test result: FAILED. 1 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; 
 
 test result: ok. 20 passed; 0 failed; 0 ignored; 0 measured; 3 filtered out; finished in 1.20s
 test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 9 filtered out; finished in 0.00s
+8 passed, 2 failed, 1 skipped
 ";
 
     #[test]
     fn closing_lines_are_summed() {
         let mut tally = Tally::default();
         OUTPUT.lines().for_each(|line| tally.hear(line));
-        assert_eq!(tally.to_string(), "21 passed, 1 failed, 2 skipped");
+        assert_eq!(tally.to_string(), "29 passed, 3 failed, 3 skipped");
         assert_eq!(tally.failures, ["stage::tests::order"]);
         assert_eq!(tally.ignored(), ["slow", "server"]);
-        assert_eq!(tally.closing().count(), 2);
+        assert_eq!(tally.closing().count(), 3);
         assert!(tally.verdict().unwrap_err().to_string().contains("stage::tests::order"));
 
         let mut all = Tally::default();
         all.add(Tally { passed: 1, ..Tally::default() });
         assert!(all.verdict().is_ok());
         all.add(tally);
-        assert_eq!(all.to_string(), "22 passed, 1 failed, 2 skipped");
+        assert_eq!(all.to_string(), "30 passed, 3 failed, 3 skipped");
     }
 
     #[test]
