@@ -1,0 +1,222 @@
+//! Connects to real servers, dropped at every poll, on every runtime and transport: no poll and no drop takes long,
+//! and open files, memory and the server's list of sessions are then as they were.
+//!
+//! One test at a time, in a process of their own: open files are the whole process's. As the other tests on real
+//! servers they belong to cells (`PORPOISE_CELL_*`), and are listed as not run with `PORPOISE_NO_SERVER=1`.
+
+use std::env;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use libtest_mimic::{Arguments, Trial};
+use porpoise::async_std::ASYNC_STD;
+use porpoise::blocking::{BLOCKING, BlockingClient, block_on};
+use porpoise::driver::Runtime;
+use porpoise::tokio::TOKIO;
+use porpoise::transport::SslMode;
+use porpoise::{Client, Connecting, Error, Options};
+use porpoise_hostile_tests::watch::{self, Timed, give_up_after};
+use porpoise_test_support::{Server, Servers, lock, unwanted};
+
+/// Nothing that does not wait takes as long, on however busy a machine.
+const LONG: Duration = Duration::from_secs(5);
+const ROUNDS: usize = 3;
+const PASSWORD: &str = "pw-drop";
+
+fn main() -> std::process::ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = Some(1);
+    let mut trials = Vec::new();
+    for server in ["mysql-9.7", "mariadb-10.11", "mariadb-11.8"] {
+        for runner in RUNNERS {
+            for transport in [Transport::Tcp, Transport::Tls, Transport::Unix] {
+                trials.extend(trial(Cell { server, runner, transport }, arguments.list));
+            }
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// A test, if it is wanted.
+fn trial(cell: Cell, list: bool) -> Option<Trial> {
+    let axes = [
+        ("PORPOISE_CELL_RUNTIME", cell.runner.runtime.name()),
+        ("PORPOISE_CELL_TRANSPORT", cell.transport.name()),
+        ("PORPOISE_CELL_SERVER", cell.server),
+    ];
+    if !axes.iter().all(|(variable, value)| env::var(variable).map_or(true, |wanted| wanted == *value)) {
+        return None;
+    }
+    let name = format!("dropped::{}::{}::{}", cell.server, cell.transport.name(), cell.runner.runtime.name());
+    if unwanted() && !list {
+        println!("not run: {name} (needs a server)");
+    }
+    let trial = Trial::test(name, move || cell.run().map_err(|error| format!("{error:#}").into()));
+    Some(trial.with_ignored_flag(unwanted()))
+}
+
+/// Who moves the bytes.
+#[derive(Clone, Copy)]
+struct Runner {
+    runtime: &'static dyn Runtime,
+    /// Connects, and gives up after so many polls.
+    connect: fn(usize, Arc<Options>) -> Option<Result<Client, Error>>,
+}
+
+const RUNNERS: [Runner; 3] = [
+    Runner { runtime: BLOCKING, connect: |polls, options| block_on(give_up(polls, BLOCKING, options)) },
+    Runner { runtime: TOKIO, connect: on_tokio },
+    Runner {
+        runtime: ASYNC_STD,
+        connect: |polls, options| async_std::task::block_on(give_up(polls, ASYNC_STD, options)),
+    },
+];
+
+fn on_tokio(polls: usize, options: Arc<Options>) -> Option<Result<Client, Error>> {
+    // A runtime for each connect would close what a connect leaves open.
+    thread_local! {
+        static RUNTIME: std::io::Result<tokio::runtime::Runtime> =
+            tokio::runtime::Builder::new_current_thread().enable_all().build();
+    }
+    RUNTIME.with(|runtime| match runtime {
+        Ok(runtime) => runtime.block_on(give_up(polls, TOKIO, options)),
+        Err(error) => panic!("no runtime: {error}"),
+    })
+}
+
+async fn give_up(
+    polls: usize,
+    runtime: &'static dyn Runtime,
+    options: Arc<Options>,
+) -> Option<Result<Client, Error>> {
+    let mut connecting = Connecting::new(runtime, options);
+    let outcome = give_up_after(polls, Timed::new(&mut connecting, LONG)).await;
+    let start = Instant::now();
+    drop(connecting);
+    assert!(start.elapsed() < LONG, "the drop took {:?}", start.elapsed());
+    outcome
+}
+
+/// What the bytes are moved over.
+#[derive(Clone, Copy)]
+enum Transport {
+    Tcp,
+    Tls,
+    Unix,
+}
+
+impl Transport {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Unix => "unix",
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Cell {
+    server: &'static str,
+    runner: Runner,
+    transport: Transport,
+}
+
+impl Cell {
+    fn run(self) -> Result<()> {
+        let servers = Servers::load()?;
+        let server = servers.get(self.server)?;
+        let account = Account::new(server)?;
+        let result = self.dropped_at_every_poll(server, &account);
+        account.drop_it()?;
+        result
+    }
+
+    fn dropped_at_every_poll(self, server: &Server, account: &Account) -> Result<()> {
+        let options = self.options(server, &account.name)?;
+        // What is opened once and kept is opened here.
+        match (self.runner.connect)(usize::MAX, Arc::clone(&options)) {
+            Some(Ok(client)) => drop(client),
+            other => bail!("{other:?}"),
+        }
+        let mut root = server.root()?;
+        let open = watch::open_files()?;
+        let mut drops = 0;
+        let (result, info) = watch::measure(|| -> Result<()> {
+            for _ in 0..ROUNDS {
+                for polls in 0.. {
+                    let client = (self.runner.connect)(polls, Arc::clone(&options)).transpose()?;
+                    let done = client.is_some();
+                    drop(client);
+                    if done {
+                        break;
+                    }
+                    drops += 1;
+                    // The runtime's own threads may close what they have in hand a moment later.
+                    eventually("open files", || Ok(watch::open_files()? == open))?;
+                }
+            }
+            Ok(())
+        });
+        result?;
+        ensure!(drops > ROUNDS, "nothing but {drops} drops");
+        ensure!(info.bytes_current.abs() < 16 << 10, "{} bytes of memory are left", info.bytes_current);
+        eventually("sessions", || Ok(account.sessions(&mut root)? == 0))?;
+        Ok(root.close()?)
+    }
+
+    fn options(self, server: &Server, user: &str) -> Result<Arc<Options>> {
+        let options = match self.transport {
+            Transport::Tcp => server.tcp().ssl_mode(SslMode::Disabled),
+            Transport::Tls => server.tcp().ssl_mode(SslMode::Required).tls(|tls| tls.resume = false),
+            Transport::Unix => Options::builder().unix_socket(server.socket()?).ssl_mode(SslMode::Disabled),
+        };
+        let options = options.user(user).password(PASSWORD);
+        let options = options
+            .connect(|connect| connect.get_server_public_key(true).init_command("SELECT 'so far, so good'"));
+        Ok(Arc::new(options.build()?))
+    }
+}
+
+/// Something becomes so, and not too late.
+fn eventually(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
+    let deadline = Instant::now() + LONG;
+    while !is_so()? {
+        ensure!(Instant::now() < deadline, "{what} are left");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+/// An account that only one test uses, so that its sessions can be told from all others.
+struct Account<'a> {
+    server: &'a Server,
+    name: String,
+}
+
+impl<'a> Account<'a> {
+    fn new(server: &'a Server) -> Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("drop_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let _lock = lock()?;
+        server.run(&format!("CREATE USER {name} IDENTIFIED BY '{PASSWORD}'"))?;
+        Ok(Self { server, name })
+    }
+
+    /// How many sessions the server has of it.
+    fn sessions(&self, root: &mut BlockingClient) -> Result<usize> {
+        let sql = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE user = '{}'", self.name);
+        let mut results = root.query(&sql)?;
+        let batch = results.next_batch()?.context("no row")?;
+        let row = batch.iter().next().context("no row")?;
+        let count = row.get(0)?.context("NULL")?;
+        Ok(std::str::from_utf8(count)?.parse()?)
+    }
+
+    fn drop_it(self) -> Result<()> {
+        let _lock = lock()?;
+        self.server.run(&format!("DROP USER {}", self.name))
+    }
+}
