@@ -46,6 +46,7 @@ pub(crate) struct Dependency {
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Target {
+    pub(crate) name: String,
     pub(crate) kind: Vec<String>,
 }
 
@@ -79,6 +80,11 @@ impl Dependency {
 }
 
 impl Package {
+    /// Whether it has tests of that name.
+    pub(crate) fn has_tests(&self, name: &str) -> bool {
+        self.targets.iter().any(|target| target.name == name && target.kind.iter().any(|kind| kind == "test"))
+    }
+
     /// Whether it is a library.
     pub(crate) fn is_library(&self) -> bool {
         self.targets.iter().any(|target| target.kind.iter().any(|kind| kind == "lib"))

@@ -3,6 +3,7 @@
 use super::servers;
 use super::tally::Tally;
 use super::{Ci, Outcome, consumers, features, licences};
+use crate::metadata::Metadata;
 use crate::{Result, bench, codegen, consumer, demo, fuzz, layers, matrix, server, workspace};
 
 /// One step.
@@ -25,7 +26,7 @@ pub(super) const SERVER: &str = "server";
 const E2E: [&str; 2] = ["porpoise-e2e", "porpoise-hostile-e2e"];
 
 /// Runs it. Chosen in the whole workspace, so that nothing is built again with fewer features.
-pub(crate) const E2E_TESTS: [&str; 5] = ["test", "--workspace", "--test", "e2e", "--no-fail-fast"];
+pub(crate) const E2E_TESTS: [&str; 5] = ["test", "--workspace", "--test", E2E, "--no-fail-fast"];
 
 /// Builds the programs with the features that the tests were built with, for the same reason.
 const AS_TESTED: &[&str] = &["--workspace", "--bins", "--tests"];
