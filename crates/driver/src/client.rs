@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use porpoise_auth::{Answer, Channel};
 use porpoise_classic::{CapabilityFlags, Event, Misuse, Session, StatusFlags};
 use porpoise_classic_connect::{ChangeUser, ChangeUserEvent, ConnectOptions};
+use porpoise_transport::TlsFacts;
 use porpoise_wire::Cx;
 
 use crate::io::Io;
@@ -29,7 +30,7 @@ pub struct Client {
     options: Arc<Options>,
     runtime: &'static dyn Runtime,
     channel: Channel,
-    record: Option<FlightRecord>,
+    record: Option<Box<FlightRecord>>,
 }
 
 /// What the connection is used for. In the client, never in a future, so that no drop can lose it.
@@ -55,7 +56,7 @@ impl Client {
         options: Arc<Options>,
         runtime: &'static dyn Runtime,
         channel: Channel,
-        record: Option<FlightRecord>,
+        record: Option<Box<FlightRecord>>,
     ) -> Self {
         // The login is over: no password is left to be wiped.
         io.pipe.wipe_sent(false);
@@ -63,24 +64,27 @@ impl Client {
         Self { phase: Phase::Ready(session), io, options, runtime, channel, record }
     }
 
-    /// Connects.
-    ///
-    /// # Errors
-    /// [`Error::Connect`] names the stage in which the connect died.
-    pub async fn connect(runtime: &'static dyn Runtime, options: Arc<Options>) -> Result<Self, Error> {
-        Connecting::new(runtime, options).await
+    /// Connects, when it is awaited. Fails with [`Error::Connect`], which names the stage in which the connect died.
+    pub fn connect(runtime: &'static dyn Runtime, options: Arc<Options>) -> Connecting {
+        Connecting::new(runtime, options)
     }
 
     /// What the connect did, if it was recorded.
     #[must_use]
-    pub const fn flight_record(&self) -> Option<&FlightRecord> {
-        self.record.as_ref()
+    pub fn flight_record(&self) -> Option<&FlightRecord> {
+        self.record.as_deref()
     }
 
     /// Whether the bytes are encrypted.
     #[must_use]
     pub const fn is_encrypted(&self) -> bool {
         matches!(self.channel, Channel::Tls { .. })
+    }
+
+    /// What TLS agreed on; none when the bytes are not encrypted.
+    #[must_use]
+    pub fn tls_facts(&self) -> Option<TlsFacts> {
+        self.io.pipe.tls_facts()
     }
 
     /// Whether this client can be used further.

@@ -42,7 +42,7 @@ pub struct Connecting {
     /// The deadline of the stage that was last waited in.
     stage_deadline: Option<(ConnectStage, Option<Deadline>)>,
     timer: Option<Box<dyn Timer>>,
-    record: Option<FlightRecord>,
+    record: Option<Box<FlightRecord>>,
 }
 
 #[derive(Clone, Copy)]
@@ -130,8 +130,8 @@ impl Connecting {
     /// What the connect did, if [`OptionsBuilder::flight_record`](crate::OptionsBuilder::flight_record) asked for
     /// it. Complete when the connect is over, with success or without.
     #[must_use]
-    pub const fn flight_record(&self) -> Option<&FlightRecord> {
-        self.record.as_ref()
+    pub fn flight_record(&self) -> Option<&FlightRecord> {
+        self.record.as_deref()
     }
 
     /// NET_BEGIN_CONNECT.
@@ -234,6 +234,9 @@ impl Connecting {
 
     /// Pending, unless a deadline has passed.
     fn poll_deadlines<R>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R, ConnectError>> {
+        if self.deadline.is_none() && self.options.stage_timeouts.is_empty() {
+            return Poll::Pending;
+        }
         let stage = self.machine.stage();
         if self.stage_deadline.is_none_or(|(of, _)| of != stage) {
             let limit =
@@ -271,7 +274,7 @@ impl Connecting {
         record.capabilities = self.machine.capabilities();
         record.server_version =
             session.map_or_else(|| self.machine.server_version(), Session::server_version).to_owned();
-        self.record = Some(record);
+        self.record = Some(Box::new(record));
     }
 }
 

@@ -125,7 +125,9 @@ impl Io {
     /// Sends what it can and reads until the machine has what it asked for. Reading goes on while a write is
     /// blocked, so that two sides that both have much to say cannot wait for each other.
     fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
-        if let Poll::Ready(Err(why)) = self.poll_send(cx) {
+        if self.pipe.wants_write()
+            && let Poll::Ready(Err(why)) = self.poll_send(cx)
+        {
             return Poll::Ready(Err(why));
         }
         loop {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::{Buf, BytesMut};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, optimization_barrier};
 
 use crate::backend::{Tls, TlsClient};
 use crate::room::Room;
@@ -218,10 +218,16 @@ impl Pipe {
 
     /// Plaintext for a protocol machine: received bytes, and the place for bytes to send.
     pub fn buffers(&mut self) -> (&mut BytesMut, &mut BytesMut) {
-        if self.tx.capacity() == 0 && self.tx_capacity > 0 {
-            self.tx.reserve(self.tx_capacity);
+        if self.tx.capacity() == 0 {
+            self.make_tx();
         }
         (&mut self.rx, &mut self.tx)
+    }
+
+    /// Once or twice in a pipe's life; its buffers are asked for all the time.
+    #[cold]
+    fn make_tx(&mut self) {
+        self.tx = BytesMut::with_capacity(self.tx_capacity);
     }
 
     /// Starts TLS as a client. The first bytes of the handshake are ready to be sent when this returns.
@@ -303,7 +309,9 @@ impl Pipe {
 /// Removes the first `n` bytes of `tx`, which have left it.
 fn consume(tx: &mut BytesMut, n: usize, wipe: bool, peak: &mut usize) {
     if wipe && let Some(sent) = tx.get_mut(..n) {
-        sent.zeroize();
+        // As `zeroize` does it, but not byte by byte.
+        sent.fill(0);
+        optimization_barrier(sent);
     }
     tx.advance(n);
     if tx.is_empty() && *peak > TX_KEPT {

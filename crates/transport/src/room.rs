@@ -37,6 +37,10 @@ impl Room {
     }
 
     fn make(self, rx: &mut BytesMut, more: usize) {
+        if rx.capacity() == 0 {
+            *rx = BytesMut::with_capacity(more);
+            return;
+        }
         let small = rx.len() + more <= 2 * self.read;
         if small || self.wanted == 0 {
             rx.reserve(more);

@@ -1,0 +1,10 @@
+//! Connects over memory: no socket, no runtime, no server, so that a count of instructions is the client's own and
+//! the same each time.
+
+mod machine;
+mod memory;
+mod script;
+
+pub use machine::{Machine, options};
+pub use memory::{Memory, connect as connect_driver};
+pub use script::{GREETING, LOGIN_REPLY, rows};

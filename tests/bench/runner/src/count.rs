@@ -1,0 +1,92 @@
+//! Instructions, counted by valgrind: the same whatever else the machine does. Two runs of different length, and the
+//! slope between them.
+
+use std::fmt;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::programs::{CLIENTS, Programs};
+use crate::server::Server;
+
+/// What a sink that is off at run time may cost more than none, in instructions a connect.
+const OFF_LIMIT: u64 = 200;
+
+/// A connect over memory, in instructions.
+pub(crate) struct Trace {
+    none: u64,
+    off: u64,
+    driver: u64,
+}
+
+impl Trace {
+    /// Counts `NoTrace`, a sink that is off at run time, and the driver on top of it.
+    pub(crate) fn count(programs: &Programs) -> Result<Self> {
+        let slope = |variant: &str| {
+            let run = |n: u64| Ok(vec![variant.to_owned(), n.to_string()]);
+            slope(programs, "inproc", 20, 120, run)
+        };
+        Ok(Self { none: slope("no-trace")?, off: slope("tap-off")?, driver: slope("driver")? })
+    }
+
+    /// # Errors
+    /// Being off costs too much.
+    pub(crate) fn check(&self) -> Result<()> {
+        let cost = self.off.saturating_sub(self.none);
+        ensure!(
+            cost <= OFF_LIMIT,
+            "a sink that is off costs {cost} instructions a connect, the limit is {OFF_LIMIT}"
+        );
+        Ok(())
+    }
+}
+
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "| a connect over memory | instructions |\n|---|---|")?;
+        writeln!(f, "| the machine with `NoTrace` | {} |", self.none)?;
+        writeln!(f, "| the machine with a sink that is off at run time | {} |", self.off)?;
+        writeln!(f, "| the driver on top, its sink off | {} |", self.driver)
+    }
+}
+
+/// Instructions of a real connect, of every client.
+pub(crate) fn connects(programs: &Programs, server: &Server) -> Result<Vec<(&'static str, u64)>> {
+    let mut counts = Vec::new();
+    for (program, flags, name) in CLIENTS {
+        eprintln!("counting the instructions of {name}");
+        let arguments = |n: u64| {
+            let mut arguments = vec!["connect-plain".to_owned(), "--n".to_owned(), n.to_string()];
+            arguments.extend(["--url".to_owned(), server.url()]);
+            arguments.extend(flags.iter().map(|&flag| flag.to_owned()));
+            Ok(arguments)
+        };
+        counts.push((name, slope(programs, program, 20, 60, arguments)?));
+    }
+    Ok(counts)
+}
+
+/// Instructions per operation, between a run of `few` and one of `many`.
+fn slope(
+    programs: &Programs,
+    program: &str,
+    few: u64,
+    many: u64,
+    arguments: impl Fn(u64) -> Result<Vec<String>>,
+) -> Result<u64> {
+    let count = |n: u64| instructions(programs, program, &arguments(n)?);
+    Ok((count(many)?.saturating_sub(count(few)?)) / (many - few))
+}
+
+fn instructions(programs: &Programs, program: &str, arguments: &[String]) -> Result<u64> {
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]);
+    valgrind.arg(programs.path(program)).args(arguments).stdout(Stdio::null());
+    let output = valgrind.output().context("valgrind counts the instructions: is it installed?")?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{program}: {text}");
+    let line = text.lines().find(|line| line.contains("refs:")).context("valgrind did not count")?;
+    let number: String =
+        line.rsplit(':').next().unwrap_or_default().chars().filter(char::is_ascii_digit).collect();
+    Ok(number.parse()?)
+}
