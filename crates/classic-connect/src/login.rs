@@ -199,33 +199,26 @@ impl Login {
     /// Runs until the server has decided, or something is needed.
     pub(crate) fn advance<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<LoginStep, Fault> {
         loop {
-            let step = match std::mem::replace(&mut self.wait, Wait::Done) {
-                Wait::Begin => self.begin(cx)?,
-                Wait::PasswordGiven { challenge, answer } => {
-                    self.password_given(challenge.as_deref(), answer, cx)?
-                }
-                Wait::Answered(answer) => self.input(Input::Answer(answer), cx)?,
+            let needed = match &self.wait {
+                Wait::Begin => self.begin(cx).map(|()| None)?,
                 Wait::Packet => self.plugin_packet(cx)?,
                 Wait::Verdict => self.verdict(cx)?,
-                Wait::Done => Some(LoginStep::Done),
-                Wait::Password { challenge } => {
-                    self.wait = Wait::Password { challenge };
+                Wait::PasswordGiven { .. } | Wait::Answered(_) => self.answered(cx).map(|()| None)?,
+                Wait::Password { .. } => {
                     let (plugin, user) = (self.plugin().into(), self.options.user.clone());
-                    Some(LoginStep::Ask(Ask::Password { factor: self.factor, plugin, user }))
+                    return Ok(LoginStep::Ask(Ask::Password { factor: self.factor, plugin, user }));
                 }
-                Wait::Plugin(ask) => {
-                    self.wait = Wait::Plugin(ask.clone());
-                    Some(LoginStep::Ask(Ask::Plugin(ask)))
-                }
+                Wait::Plugin(ask) => return Ok(LoginStep::Ask(Ask::Plugin(ask.clone()))),
+                Wait::Done => return Ok(LoginStep::Done),
             };
-            if let Some(step) = step {
-                return Ok(step);
+            if let Some(at_least) = needed {
+                return Ok(LoginStep::NeedRead(at_least));
             }
         }
     }
 
     /// AUTH_BEGIN: chooses the plugin, and whether the greeting's scramble is meant for it.
-    fn begin<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<Option<LoginStep>, Fault> {
+    fn begin<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<(), Fault> {
         self.enter(ConnectStage::AuthBegin, cx);
         let (mechanism, fits) = self.choose(cx)?;
         self.adopt(mechanism)?;
@@ -268,13 +261,13 @@ impl Login {
         run: Run,
         challenge: Option<&[u8]>,
         cx: &mut Cx<'_, T>,
-    ) -> Result<Option<LoginStep>, Fault> {
+    ) -> Result<(), Fault> {
         self.run = run;
         let asks = self.options.asked.get(self.factor - 1).copied().unwrap_or(false);
         let wants = self.mechanism.as_ref().is_some_and(|mechanism| mechanism.wants_password());
         if asks && wants && self.asked.is_none() {
             self.wait = Wait::Password { challenge: challenge.map(<[u8]>::to_vec) };
-            return Ok(None);
+            return Ok(());
         }
         self.tell_plugin(cx);
         self.input(Input::Start { challenge }, cx)
@@ -302,12 +295,26 @@ impl Login {
         Ok(())
     }
 
+    /// Goes on with the owner's answer.
+    fn answered<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<(), Fault> {
+        match std::mem::replace(&mut self.wait, Wait::Done) {
+            Wait::PasswordGiven { challenge, answer } => {
+                self.password_given(challenge.as_deref(), answer, cx)
+            }
+            Wait::Answered(answer) => self.input(Input::Answer(answer), cx),
+            other => {
+                self.wait = other;
+                Ok(())
+            }
+        }
+    }
+
     fn password_given<T: TraceSink>(
         &mut self,
         challenge: Option<&[u8]>,
         answer: Answer,
         cx: &mut Cx<'_, T>,
-    ) -> Result<Option<LoginStep>, Fault> {
+    ) -> Result<(), Fault> {
         let Answer::Secret(password) = answer else {
             return Err(auth_fault(self.plugin(), AuthError::Refused));
         };
@@ -317,11 +324,7 @@ impl Login {
     }
 
     /// Lets the plugin do one step, and does what it says.
-    fn input<T: TraceSink>(
-        &mut self,
-        input: Input<'_>,
-        cx: &mut Cx<'_, T>,
-    ) -> Result<Option<LoginStep>, Fault> {
+    fn input<T: TraceSink>(&mut self, input: Input<'_>, cx: &mut Cx<'_, T>) -> Result<(), Fault> {
         let start = cx.tx.len();
         let none = Secret::default();
         let exchange = exchange(&self.options, self.asked.as_ref(), self.factor, self.channel, &none);
@@ -334,7 +337,7 @@ impl Login {
         step: Result<AuthStep, AuthError>,
         start: usize,
         cx: &mut Cx<'_, T>,
-    ) -> Result<Option<LoginStep>, Fault> {
+    ) -> Result<(), Fault> {
         let data = AuthData::cut(cx.tx, start);
         match step {
             Ok(AuthStep::Reply { last }) => {
@@ -353,7 +356,7 @@ impl Login {
             Ok(_) => return Err(self.plugin_failed(AuthError::Refused, cx)),
             Err(error) => return Err(self.plugin_failed(error, cx)),
         }
-        Ok(None)
+        Ok(())
     }
 
     /// A plugin's own failure is told where it happens when the plugin itself names it, after its stage else.
@@ -376,11 +379,10 @@ impl Login {
         self.wait = Wait::Verdict;
     }
 
-    /// A packet while a plugin runs: its data, or the server overrules it.
-    fn plugin_packet<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<Option<LoginStep>, Fault> {
+    /// A packet while a plugin runs: its data, or the server overrules it. `Some` says how many bytes are needed.
+    fn plugin_packet<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<Option<usize>, Fault> {
         if let Some(at_least) = self.poll_packet("data of the authentication plugin", cx)? {
-            self.wait = Wait::Packet;
-            return Ok(Some(LoginStep::NeedRead(at_least)));
+            return Ok(Some(at_least));
         }
         let payload = self.framer.payload(cx.rx);
         if self.overrules(payload) {
@@ -392,7 +394,7 @@ impl Login {
         let data = payload.strip_prefix(&[AUTH_MORE_DATA]).unwrap_or(payload);
         let step = step(&mut self.mechanism, Input::Packet(data), &exchange, cx.tx);
         self.framer.consume(cx.rx);
-        self.after_step(step, start, cx)
+        self.after_step(step, start, cx).map(|()| None)
     }
 
     /// Begins with the next factor.

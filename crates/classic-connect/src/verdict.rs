@@ -8,7 +8,7 @@ use porpoise_wire::Cx;
 use crate::ConnectStage;
 use crate::auth_data::AuthData;
 use crate::error::ConnectErrorKind;
-use crate::flow::{Fault, LoginStep, Run, Wait};
+use crate::flow::{Fault, Run, Wait};
 use crate::login::{Login, auth_fault};
 use crate::packets::{AuthNextFactor, AuthSwitchRequest};
 
@@ -46,11 +46,10 @@ impl Login {
         self.decide(cx)
     }
 
-    /// Reads the verdict.
-    pub(crate) fn verdict<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<Option<LoginStep>, Fault> {
+    /// Reads the verdict. `Some` says how many bytes are needed.
+    pub(crate) fn verdict<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<Option<usize>, Fault> {
         if let Some(at_least) = self.poll_packet(EXPECTED, cx)? {
-            self.wait = Wait::Verdict;
-            return Ok(Some(LoginStep::NeedRead(at_least)));
+            return Ok(Some(at_least));
         }
         self.decide(cx).map(|()| None)
     }
@@ -113,7 +112,7 @@ impl Login {
         self.framer.consume(cx.rx);
         self.enter(ConnectStage::AuthRunSecondAuthenticateUser, cx);
         self.adopt(made?)?;
-        self.start(Run::Second, Some(challenge.bytes()), cx).map(drop)
+        self.start(Run::Second, Some(challenge.bytes()), cx)
     }
 
     /// AUTH_INIT_MULTI_AUTH and AUTH_DO_MULTI_PLUGIN_AUTH: another factor.
@@ -128,6 +127,6 @@ impl Login {
         self.enter(ConnectStage::AuthInitMultiAuth, cx);
         self.adopt(made?)?;
         self.enter(ConnectStage::AuthDoMultiPluginAuth, cx);
-        self.start(Run::Factor, Some(challenge.bytes()), cx).map(drop)
+        self.start(Run::Factor, Some(challenge.bytes()), cx)
     }
 }
