@@ -1,6 +1,7 @@
 //! `cargo xtask fuzz`: the fuzz targets (`tests/fuzz`) under libFuzzer; and their bodies on stable Rust, for CI.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
@@ -35,6 +36,8 @@ pub(crate) fn run(args: Args) -> Result<()> {
         ],
         None => targets.iter().collect(),
     };
+    // Among them libFuzzer finds those that it found before.
+    workspace::run(runner().arg("--write-seeds").arg(dir().join("corpus")))?;
     for target in chosen {
         println!("{target}, {} s", args.seconds);
         let mut cargo = workspace::cargo(["fuzz", "run", "--features", "libfuzzer", "--fuzz-dir"]);
@@ -47,9 +50,15 @@ pub(crate) fn run(args: Args) -> Result<()> {
 
 /// Runs the body of each target on stable Rust for so long, and counts them.
 pub(crate) fn bodies(seconds: u64) -> Result<Tally> {
+    Tally::run(runner().args(["--seconds", &seconds.to_string()]))
+}
+
+/// The program that runs the bodies, ready to take its arguments.
+fn runner() -> Command {
     let mut cargo = workspace::cargo(["run", "--locked", "--manifest-path"]);
-    cargo.arg(dir().join("Cargo.toml")).args(["--bin", "bodies", "--", "--seconds", &seconds.to_string()]);
-    Tally::run(cargo.env("CARGO_TARGET_DIR", workspace::target_dir()))
+    cargo.arg(dir().join("Cargo.toml")).args(["--bin", "bodies", "--"]);
+    cargo.env("CARGO_TARGET_DIR", workspace::target_dir());
+    cargo
 }
 
 /// The names of the targets, which are those of their files.

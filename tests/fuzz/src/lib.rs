@@ -5,11 +5,14 @@
 //! machines assert that themselves), errors that repeat, output that stays small.
 
 mod connect;
+mod mechanisms;
 mod parsers;
+mod paths;
 mod script;
 mod session;
 
-pub use connect::{connector, mechanisms};
+pub use connect::{change_user, connector};
+pub use mechanisms::mechanisms;
 pub use parsers::{framer, greeting, packets, switches, url};
 pub use session::session;
 
@@ -17,18 +20,19 @@ pub use session::session;
 pub struct Target {
     /// The name, which is that of its file in `fuzz_targets`.
     pub name: &'static str,
-    /// The body.
-    pub body: fn(&[u8]),
+    /// The body. It tells by numbers which steps the input took, so that one that takes a new step can be kept.
+    pub body: fn(&[u8]) -> Vec<u64>,
     /// Inputs that reach deep.
     pub seeds: fn() -> Vec<Vec<u8>>,
 }
 
 /// Every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
+    Target { name: "change_user", body: change_user, seeds: connect::change_user_seeds },
     Target { name: "connector", body: connector, seeds: connect::seeds },
     Target { name: "framer", body: framer, seeds: parsers::framer_seeds },
     Target { name: "greeting", body: greeting, seeds: parsers::greeting_seeds },
-    Target { name: "mechanisms", body: mechanisms, seeds: connect::mechanism_seeds },
+    Target { name: "mechanisms", body: mechanisms, seeds: mechanisms::seeds },
     Target { name: "packets", body: packets, seeds: parsers::packet_seeds },
     Target { name: "session", body: session, seeds: session::seeds },
     Target { name: "switches", body: switches, seeds: parsers::switch_seeds },

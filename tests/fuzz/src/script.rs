@@ -1,13 +1,7 @@
 //! A server that says what the input says: packets with the right headers, so that a fuzzer need not guess them, or
-//! bytes as they are.
+//! bytes as they are; and how its bytes are cut.
 
-/// What the server does next.
-pub(crate) enum Act<'a> {
-    /// Sends a packet with the sequence id that is due.
-    Packet(&'a [u8]),
-    /// Sends these bytes as they are.
-    Raw(&'a [u8]),
-}
+use bytes::BytesMut;
 
 /// Reads acts off an input: `kind | length | bytes`.
 pub(crate) struct Script<'a>(pub(crate) &'a [u8]);
@@ -25,12 +19,9 @@ impl<'a> Script<'a> {
         self.0 = rest;
         taken
     }
-}
 
-impl<'a> Iterator for Script<'a> {
-    type Item = Act<'a>;
-
-    fn next(&mut self) -> Option<Act<'a>> {
+    /// What the server does next; `None` at the end.
+    pub(crate) fn act(&mut self) -> Option<Act<'a>> {
         if self.0.is_empty() {
             return None;
         }
@@ -39,6 +30,63 @@ impl<'a> Iterator for Script<'a> {
         let bytes = self.bytes(len);
         // Mostly packets: what is not one ends the conversation at once.
         Some(if kind % 16 == 15 { Act::Raw(bytes) } else { Act::Packet(bytes) })
+    }
+}
+
+/// What the server does next.
+#[derive(Clone, Copy)]
+pub(crate) enum Act<'a> {
+    /// Sends a packet with the sequence id that is due.
+    Packet(&'a [u8]),
+    /// Sends these bytes as they are.
+    Raw(&'a [u8]),
+}
+
+/// The server's side of a connection.
+pub(crate) struct Wire {
+    next_id: u8,
+    /// Said, and not yet given to the client.
+    said: BytesMut,
+    /// The client gets so many bytes at a time.
+    piece: usize,
+}
+
+impl Wire {
+    pub(crate) fn new(piece: usize) -> Self {
+        Self { next_id: 0, said: BytesMut::new(), piece }
+    }
+
+    /// Takes what the client sent: the next packet's id is the one after its last.
+    pub(crate) fn hear(&mut self, tx: &mut BytesMut) {
+        let mut rest = &tx[..];
+        while let Some(([a, b, c, id], body)) = rest.split_first_chunk::<4>() {
+            self.next_id = id.wrapping_add(1);
+            let len = u32::from_le_bytes([*a, *b, *c, 0]) as usize;
+            rest = body.get(len..).expect("the client sends whole packets");
+        }
+        assert!(rest.is_empty(), "the client sent half a header");
+        tx.clear();
+    }
+
+    /// Whether the client has not got all that was said.
+    pub(crate) fn has_said(&self) -> bool {
+        !self.said.is_empty()
+    }
+
+    /// Gives the client some bytes, of what was said before or is said now. `false` when there are none.
+    pub(crate) fn give(&mut self, script: &mut Script<'_>, rx: &mut BytesMut) -> bool {
+        while self.said.is_empty() {
+            match script.act() {
+                Some(Act::Packet(payload)) => {
+                    self.said.extend_from_slice(&framed(payload, self.next_id));
+                    self.next_id = self.next_id.wrapping_add(1);
+                }
+                Some(Act::Raw(bytes)) => self.said.extend_from_slice(bytes),
+                None => return false,
+            }
+        }
+        rx.extend_from_slice(&self.said.split_to(self.piece.min(self.said.len())));
+        true
     }
 }
 
