@@ -231,7 +231,7 @@ impl Client {
     /// The goodbye could not be sent; the connection is gone all the same.
     pub async fn close(mut self) -> Result<(), Error> {
         if self.is_usable() && self.drain().await.is_ok() {
-            self.start(|session, cx| session.quit(cx)).await?;
+            self.command(|session, cx| session.quit(cx))?;
             poll_fn(|cx| self.poll_next(cx)).await?;
         }
         if let Phase::Ready(session) = &mut self.phase {
@@ -267,6 +267,14 @@ impl Client {
         command: impl FnOnce(&mut Session, &mut Cx<'_, Tap>) -> Result<(), Misuse>,
     ) -> Result<(), Error> {
         self.drain().await?;
+        self.command(command)
+    }
+
+    /// Encodes a command. The session is idle, or closed.
+    fn command(
+        &mut self,
+        command: impl FnOnce(&mut Session, &mut Cx<'_, Tap>) -> Result<(), Misuse>,
+    ) -> Result<(), Error> {
         let Phase::Ready(session) = &mut self.phase else { return Err(self.unusable()) };
         command(session, &mut self.io.lend()).map_err(|misuse| {
             // The session is idle after a drain, so what it cannot do now it never can again.

@@ -161,7 +161,8 @@ fn resident_bytes() -> anyhow::Result<u64> {
 /// CPU seconds of the server so far, if `PERF_SERVER_PID` names it. A tick of the clock has 10 ms.
 fn server_cpu() -> f64 {
     let ticks = || {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", std::env::var("PERF_SERVER_PID").ok()?)).ok()?;
+        let stat =
+            fs::read_to_string(format!("/proc/{}/stat", std::env::var("PERF_SERVER_PID").ok()?)).ok()?;
         let fields = stat.rsplit_once(") ")?.1;
         let mut times = fields.split(' ').skip(11).map_while(|ticks| ticks.parse::<f64>().ok());
         Some(times.next()? + times.next()?)

@@ -33,7 +33,8 @@ pub fn rows(n: usize) -> BytesMut {
     };
     packet(b"\x04");
     // def, schema, table, table, name, name, 12 bytes: collation 63, length 11, LONG, flags, decimals
-    let column = b"\x03def\x08pf_bench\x09pf_narrow\x09pf_narrow\x01a\x01a\x0c\x3f\0\x0b\0\0\0\x03\x01\x10\0\0\0";
+    let column =
+        b"\x03def\x08pf_bench\x09pf_narrow\x09pf_narrow\x01a\x01a\x0c\x3f\0\x0b\0\0\0\x03\x01\x10\0\0\0";
     for _ in 0..4 {
         packet(column);
     }

@@ -10,6 +10,8 @@ const PEER: &str = "mysql_async";
 
 fn main() -> Result<()> {
     let args = Args::parse()?;
+    // Built beside porpoise, rustls has two providers and must be told.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(&args))
 }
 
@@ -74,9 +76,7 @@ fn opts(args: &Args, tls: bool, unix: bool) -> Opts {
         builder.ip_or_hostname(&args.host).tcp_port(args.port)
     };
     // What is given is not asked of the server.
-    let lean = |builder: OptsBuilder| {
-        builder.max_allowed_packet(Some(67_108_864)).wait_timeout(Some(28_800))
-    };
+    let lean = |builder: OptsBuilder| builder.max_allowed_packet(Some(67_108_864)).wait_timeout(Some(28_800));
     if args.lean { lean(builder) } else { builder }.into()
 }
 

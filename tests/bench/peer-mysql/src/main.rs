@@ -11,6 +11,8 @@ const PEER: &str = "mysql";
 
 fn main() -> Result<()> {
     let args = Args::parse()?;
+    // Built beside porpoise, rustls has two providers and must be told.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let unix = args.workload == Workload::ConnectUnix;
     let opts = opts(&args, args.workload.is_tls(), unix);
     if warm() {

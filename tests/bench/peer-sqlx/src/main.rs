@@ -68,11 +68,8 @@ fn options(args: &Args, tls: bool, unix: bool) -> Result<MySqlConnectOptions> {
         .password(&args.pass)
         .database(&args.db)
         .ssl_mode(if tls { MySqlSslMode::Required } else { MySqlSslMode::Disabled });
-    let options = if unix {
-        options.socket(args.socket()?)
-    } else {
-        options.host(&args.host).port(args.port)
-    };
+    let options =
+        if unix { options.socket(args.socket()?) } else { options.host(&args.host).port(args.port) };
     // Every statement at the start that can be turned off.
     let lean = |options: MySqlConnectOptions| {
         options.pipes_as_concat(false).no_engine_substitution(false).timezone(None).set_names(false)

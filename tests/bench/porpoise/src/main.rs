@@ -19,9 +19,9 @@ fn main() -> Result<()> {
             tokio.block_on(Bench { args, runtime: TOKIO, peer: "porpoise" }.run())
         }
         Some("blocking") => block_on(Bench { args, runtime: BLOCKING, peer: "porpoise-blocking" }.run()),
-        Some("async-std") => async_std::task::block_on(
-            Bench { args, runtime: ASYNC_STD, peer: "porpoise-async-std" }.run(),
-        ),
+        Some("async-std") => {
+            async_std::task::block_on(Bench { args, runtime: ASYNC_STD, peer: "porpoise-async-std" }.run())
+        }
         Some(other) => bail!("there is no runtime {other}: tokio, blocking, async-std"),
     }
 }

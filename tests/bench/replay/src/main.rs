@@ -84,7 +84,8 @@ fn record(listener: &TcpListener, to: SocketAddr, path: PathBuf) -> Result<()> {
     let (client, _) = listener.accept()?;
     let server = TcpStream::connect(to)?;
     let tape = Mutex::new(Tape { exchanges: vec![Exchange::default()] });
-    let with_tape = |change: &dyn Fn(&mut Tape)| change(&mut tape.lock().unwrap_or_else(PoisonError::into_inner));
+    let with_tape =
+        |change: &dyn Fn(&mut Tape)| change(&mut tape.lock().unwrap_or_else(PoisonError::into_inner));
     thread::scope(|scope| {
         let answers = scope.spawn(|| {
             pass(&server, &client, |bytes| {
@@ -100,7 +101,9 @@ fn record(listener: &TcpListener, to: SocketAddr, path: PathBuf) -> Result<()> {
         pass(&client, &server, |bytes| {
             received.extend_from_slice(bytes);
             while let Some(packet) = take_packet(&mut received) {
-                with_tape(&|tape| tape.exchanges.push(Exchange { packet: packet.clone(), answer: Vec::new() }));
+                with_tape(&|tape| {
+                    tape.exchanges.push(Exchange { packet: packet.clone(), answer: Vec::new() })
+                });
             }
         })?;
         answers.join().ok().context("the server's side failed")?
