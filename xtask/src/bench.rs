@@ -17,7 +17,8 @@ pub(crate) fn run(args: Args) -> Result<()> {
     workspace::run(runner().args(args.args))
 }
 
-/// Whether the benches run at all, in short; none when a tool that they need is missing, and why.
+/// What can be judged anywhere: the benches build, and instruction counts are as promised. When a tool that this needs
+/// is missing, why it was not run.
 pub(crate) fn smoke() -> Result<std::result::Result<String, String>> {
     if !workspace::works(Command::new("valgrind").arg("--version")) {
         return Ok(Err("valgrind, which counts the instructions, is not installed".to_owned()));

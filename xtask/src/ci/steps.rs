@@ -56,7 +56,7 @@ pub(super) const STEPS: &[Step] = &[
         matrix_cells,
     ),
     plain("fuzz", "the bodies of the fuzz targets, 20 s each", |ci| count(ci, fuzz::bodies(20)?)),
-    plain("bench", "do the benches run? (no times are judged)", bench_smoke),
+    plain("bench", "the benches build; what tracing costs when it is off, in instructions", bench_smoke),
     Step {
         lists: true,
         ..with_server("demo", "what the README promises", |_| demo::show(AS_TESTED).map(Outcome::Done))
