@@ -66,6 +66,9 @@ pub(crate) fn advice(stage: ConnectStage, kind: &ConnectErrorKind) -> Option<&'s
             "The server does not behave like MySQL: do not send it a password."
         }
         ConnectErrorKind::Session(_) => "The login succeeded: look at the init commands.",
+        ConnectErrorKind::InfileRefused(_) => {
+            "No file is sent for an init command: take LOAD DATA LOCAL out of them; if there is none, distrust the server."
+        }
         ConnectErrorKind::Lost(lost) => return for_lost(stage, lost),
     })
 }

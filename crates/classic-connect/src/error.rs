@@ -3,7 +3,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use porpoise_auth::AuthError;
-use porpoise_classic::{CapabilityFlags, ClassicError, ClientError, ErrPacket, ServerError};
+use porpoise_classic::{CapabilityFlags, ClassicError, ClientError, ErrPacket, InfileRefused, ServerError};
 use porpoise_wire::{Lost, WireError};
 
 use crate::{ConnectStage, advice};
@@ -71,6 +71,8 @@ pub enum ConnectErrorKind {
     EndlessAuthentication,
     /// The command phase failed: an init command, `SET NAMES` or the initial database.
     Session(ClassicError),
+    /// An init command had the server ask for a file, which it did not get.
+    InfileRefused(Box<InfileRefused>),
     /// The outside failed.
     Lost(Lost),
 }
@@ -187,6 +189,7 @@ impl ConnectErrorKind {
             }
             Self::Auth { error, .. } => error.client_error(),
             Self::Session(error) => error.client_error(),
+            Self::InfileRefused(refused) => refused.client_error(),
             Self::Lost(Lost::Resolve(_)) => ClientError::CR_UNKNOWN_HOST,
             Self::Lost(Lost::Dial(_)) => ClientError::CR_CONN_HOST_ERROR,
             Self::Lost(Lost::Tls { unrecognized_name: true, .. }) => ClientError::CR_TLS_SERVER_NOT_FOUND,
@@ -240,6 +243,7 @@ impl fmt::Display for ConnectErrorKind {
             Self::TooManyFactors => f.write_str("the server asks for more than three authentication factors"),
             Self::EndlessAuthentication => f.write_str("the server's authentication data does not end"),
             Self::Session(error) => write!(f, "{error}"),
+            Self::InfileRefused(refused) => write!(f, "{refused}"),
             Self::Lost(lost) => write!(f, "{lost}"),
         }
     }

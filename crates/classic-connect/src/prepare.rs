@@ -62,6 +62,10 @@ impl Prepare {
             if self.busy {
                 match self.session.advance(cx) {
                     Ok(Step::Event(Event::Err(err))) => return Err(ConnectErrorKind::Server(err).into()),
+                    Ok(Step::Event(Event::InfileRefused(refused))) => {
+                        // The session has told the trace.
+                        return Err(Fault { told: true, ..ConnectErrorKind::InfileRefused(refused).into() });
+                    }
                     Ok(Step::Event(_)) => {}
                     Ok(Step::Idle) => self.busy = false,
                     Ok(Step::NeedRead { at_least }) => {

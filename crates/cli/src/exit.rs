@@ -55,6 +55,7 @@ impl Exit {
             matches!(error.stage(), ConnectStage::PrepInitCommands | ConnectStage::SendOneInitCommand);
         match error.kind() {
             ConnectErrorKind::Server(_) if preparing => Self::InitCommand,
+            ConnectErrorKind::InfileRefused(_) => Self::InitCommand,
             ConnectErrorKind::Server(_) => Self::Refused,
             ConnectErrorKind::TlsNotOffered
             | ConnectErrorKind::TlsSettings(_)

@@ -29,6 +29,8 @@ pub enum Act {
     Answer(fn(&[u8]) -> Vec<Vec<u8>>),
     /// Speaks TLS from here on.
     Tls(Arc<ServerConfig>),
+    /// Does not read any more: what the client writes does not leave it.
+    Deaf,
     /// Closes the stream. A script without it ends in silence.
     Close,
     /// Breaks the connection: reading and writing fail.
@@ -70,6 +72,7 @@ struct Server {
     next_id: u8,
     tls: Option<Box<ServerConnection>>,
     ended: Option<End>,
+    deaf: bool,
     piece: usize,
     cut: usize,
     moods: Option<Rng>,
@@ -94,6 +97,7 @@ impl Peer {
             next_id: 0,
             tls: None,
             ended: None,
+            deaf: false,
             piece: usize::MAX,
             cut: usize::MAX,
             moods: None,
@@ -240,6 +244,7 @@ impl Server {
                     self.heard.clear.truncate(self.heard.clear.len() - early.len());
                     return self.take(&early);
                 }
+                Act::Deaf => self.deaf = true,
                 Act::Close => self.ended = Some(End::Closed),
                 Act::Reset => self.ended = Some(End::Broken),
             }
@@ -349,6 +354,9 @@ impl Link for Peer {
             }
             if server.ended == Some(End::Broken) {
                 return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            }
+            if server.deaf {
+                return Poll::Pending;
             }
             let n = server.portion(bytes.len());
             server.take(bytes.get(..n).unwrap_or_default());

@@ -1,5 +1,7 @@
 //! AUTHENTICATE and AUTH_*.
 
+use std::time::Duration;
+
 use bytes::BytesMut;
 use porpoise_auth::{AuthError, AuthStep, Exchange, Input, Mechanism, Registry};
 use porpoise_classic_connect::ConnectErrorKind::{
@@ -31,7 +33,7 @@ const CR_AUTH_PLUGIN_CANNOT_LOAD: u16 = 2059;
 const CR_AUTH_PLUGIN_ERR: u16 = 2061;
 
 pub(crate) fn cases() -> Vec<Case> {
-    [ends(), packets(), verdicts(), switches(), clear_text(), factors(), endless(), keys()]
+    [ends(), silences(), packets(), verdicts(), switches(), clear_text(), factors(), endless(), keys()]
         .into_iter()
         .flatten()
         .collect()
@@ -77,6 +79,33 @@ fn ends() -> Vec<Case> {
         case("reset at the response", [Act::Reset], run, CR_SERVER_LOST, |kind| {
             matches!(kind, Outside(Lost::Read(_) | Lost::Write(_)))
         }),
+    ]
+}
+
+/// Whoever is silent runs into the deadline of the stage in which it is.
+fn silences() -> Vec<Case> {
+    let silence = |name, acts: Vec<Act>, stage| {
+        let case = Case::new(name, acts, stage, CR_SERVER_LOST, |kind| {
+            matches!(kind, Outside(Lost::Deadline { stage: true, .. }))
+        });
+        case.with(|options| options.stage_timeout(stage, Duration::from_millis(20))).slow()
+    };
+    let native = || Act::Say(switch_with_nonce("mysql_native_password"));
+    let factor = || Act::Say(next_factor("mysql_native_password"));
+    vec![
+        silence("silence after the response", after_response([]), AuthRunFirstAuthenticateUser),
+        silence("no verdict", after_response([Act::Say(more(&[3]))]), AuthReadChangeUserResult),
+        silence("no verdict after a switch", after_response([native()]), AuthHandleSecondAuthenticateUser),
+        silence(
+            "no verdict after a factor",
+            after_response([Act::Say(more(&[3])), factor()]),
+            AuthHandleMultiAuthResponse,
+        ),
+        silence(
+            "a response that is never read",
+            vec![Act::Say(greeting()), Act::Deaf],
+            AuthRunFirstAuthenticateUser,
+        ),
     ]
 }
 

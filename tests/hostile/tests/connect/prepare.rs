@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use porpoise_classic::ClassicErrorKind;
-use porpoise_classic_connect::ConnectErrorKind::{self, Lost as Outside, Server, Session};
+use porpoise_classic_connect::ConnectErrorKind::{self, InfileRefused, Lost as Outside, Server, Session};
 use porpoise_classic_connect::ConnectStage::{PrepSelectDatabase, SendOneInitCommand};
 use porpoise_driver::OptionsBuilder;
 use porpoise_hostile_tests::Act;
@@ -16,11 +16,14 @@ use porpoise_wire::{Lost, WireError};
 const CR_SERVER_LOST: u16 = 2013;
 const CR_NET_PACKET_TOO_LARGE: u16 = 2020;
 const CR_MALFORMED_PACKET: u16 = 2027;
+const CR_LOAD_DATA_LOCAL_INFILE_REJECTED: u16 = 2068;
 
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = database();
     cases.extend(replies());
+    cases.extend(files());
     cases.extend(floods());
+    cases.extend(silences());
     cases
 }
 
@@ -141,6 +144,22 @@ fn replies() -> Vec<Case> {
     ]
 }
 
+/// The server's answer to the empty file does not matter.
+fn files() -> Vec<Case> {
+    let file = |name, verdict: Vec<u8>| {
+        let refused =
+            |kind: &_| matches!(kind, InfileRefused(refused) if &*refused.file_name == b"/etc/passwd");
+        let acts = vec![Act::Say(b"\xfb/etc/passwd".to_vec()), Act::Hear, Act::Say(verdict)];
+        command(name, acts, CR_LOAD_DATA_LOCAL_INFILE_REJECTED, refused).sent(|heard| {
+            assert_eq!(heard.packets.last(), Some(&Vec::new()), "an empty packet, and no file");
+        })
+    };
+    vec![
+        file("a file that nobody offered, then OK", ok()),
+        file("a file that nobody offered, then ERR", err(1148, "no")),
+    ]
+}
+
 fn floods() -> Vec<Case> {
     let deadline = |kind: &_| matches!(kind, Outside(Lost::Deadline { .. }));
     let soon = |options: OptionsBuilder| options.connect_timeout(Duration::from_millis(50));
@@ -162,5 +181,19 @@ fn floods() -> Vec<Case> {
             |kind| matches!(wire(kind), Some(WireError::PacketTooLarge { .. })),
         )
         .limit(1 << 20),
+    ]
+}
+
+fn silences() -> Vec<Case> {
+    let silence = |name, acts: Vec<Act>| {
+        let case = command(name, acts, CR_SERVER_LOST, |kind| {
+            matches!(kind, Outside(Lost::Deadline { stage: true, .. }))
+        });
+        case.with(|options| options.stage_timeout(SendOneInitCommand, Duration::from_millis(20))).slow()
+    };
+    vec![
+        silence("silence after an init command", vec![]),
+        silence("silence in the rows of an init command", vec![Act::Say(vec![1]), Act::Say(column("c"))]),
+        silence("an end that is never read", vec![Act::Deaf, Act::Raw(vec![9, 0, 0, 1])]),
     ]
 }

@@ -1,5 +1,7 @@
 //! ESTABLISH_SSL: what a server, or somebody between, can do at the switch.
 
+use std::time::Duration;
+
 use porpoise_classic_connect::ConnectErrorKind::{
     Lost as Outside, PlaintextInjected, TlsNotOffered, TlsSettings,
 };
@@ -52,6 +54,15 @@ pub(crate) fn cases() -> Vec<Case> {
         case("reset at SSLRequest", reset, |kind| matches!(kind, Outside(Lost::Read(_) | Lost::Write(_))))
             .sent(hello_only),
     );
+    for (name, acts) in [
+        ("silence in place of ServerHello", vec![greet.clone(), Act::Hear]),
+        ("a record that stops", answers(&[0x16, 3, 3, 0x10, 0, 2])),
+        ("a request that is never read", vec![greet.clone(), Act::Deaf]),
+    ] {
+        let late = |kind: &_| matches!(kind, Outside(Lost::Deadline { stage: true, .. }));
+        let soon = |options: OptionsBuilder| options.stage_timeout(EstablishSsl, Duration::from_millis(20));
+        cases.push(case(name, acts, late).with(soon).slow().sent(hello_at_most));
+    }
     // What PREFERRED does not give is a second try in clear.
     let close = vec![greet.clone(), Act::Hear, Act::Close];
     cases.push(case("no fallback to clear text", close, eof).with(preferred).sent(hello_only));
