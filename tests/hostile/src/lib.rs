@@ -6,11 +6,13 @@
 
 pub mod cases;
 pub mod connects;
+pub mod moody;
 pub mod packets;
 pub mod peer;
 pub mod sockets;
 pub mod tls;
 pub mod watch;
 
+pub use moody::Moody;
 pub use peer::{Act, Heard, Peer};
 pub use sockets::Sockets;

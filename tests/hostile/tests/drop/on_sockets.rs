@@ -7,7 +7,7 @@ use libtest_mimic::Trial;
 use porpoise_driver::blocking::{BLOCKING, block_on};
 use porpoise_driver::{Client, Connecting, Error, Options, Runtime};
 use porpoise_hostile_tests::connects::{self, Connect};
-use porpoise_hostile_tests::{Sockets, watch};
+use porpoise_hostile_tests::{Moody, Sockets, watch};
 use porpoise_rt_async_std::ASYNC_STD;
 use porpoise_rt_tokio::TOKIO;
 
@@ -15,6 +15,11 @@ use porpoise_rt_tokio::TOKIO;
 const PAUSE: Duration = Duration::from_millis(2);
 /// Nothing that does not wait takes as long, on however busy a machine.
 const LONG: Duration = Duration::from_secs(2);
+
+// A server can be so fast that nothing ever waits.
+static MOODY_BLOCKING: Moody = Moody::new(BLOCKING);
+static MOODY_TOKIO: Moody = Moody::new(TOKIO);
+static MOODY_ASYNC_STD: Moody = Moody::new(ASYNC_STD);
 
 type Run = fn(usize, Arc<Options>) -> Option<Result<Client, Error>>;
 
@@ -103,7 +108,7 @@ async fn give_up(
 }
 
 fn on_blocking(polls: usize, options: Arc<Options>) -> Option<Result<Client, Error>> {
-    block_on(give_up(polls, BLOCKING, options))
+    block_on(give_up(polls, &MOODY_BLOCKING, options))
 }
 
 fn on_tokio(polls: usize, options: Arc<Options>) -> Option<Result<Client, Error>> {
@@ -112,9 +117,9 @@ fn on_tokio(polls: usize, options: Arc<Options>) -> Option<Result<Client, Error>
         static RUNTIME: tokio::runtime::Runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     }
-    RUNTIME.with(|runtime| runtime.block_on(give_up(polls, TOKIO, options)))
+    RUNTIME.with(|runtime| runtime.block_on(give_up(polls, &MOODY_TOKIO, options)))
 }
 
 fn on_async_std(polls: usize, options: Arc<Options>) -> Option<Result<Client, Error>> {
-    async_std::task::block_on(give_up(polls, ASYNC_STD, options))
+    async_std::task::block_on(give_up(polls, &MOODY_ASYNC_STD, options))
 }
