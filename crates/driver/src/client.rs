@@ -139,7 +139,7 @@ impl Client {
     /// # Errors
     /// [`Error::Server`] if the first statement fails.
     pub async fn query(&mut self, sql: &str) -> Result<Results<'_>, Error> {
-        self.start(|session, cx| session.query(sql, cx)).await?;
+        self.command(|session, cx| session.query(sql, cx)).await?;
         Results::start(self).await
     }
 
@@ -148,7 +148,7 @@ impl Client {
     /// # Errors
     /// As [`query`](Self::query); also when a later statement fails.
     pub async fn query_drop(&mut self, sql: &str) -> Result<(), Error> {
-        self.start(|session, cx| session.query(sql, cx)).await?;
+        self.command(|session, cx| session.query(sql, cx)).await?;
         self.finish().await
     }
 
@@ -157,7 +157,7 @@ impl Client {
     /// # Errors
     /// The connection is broken.
     pub async fn ping(&mut self) -> Result<(), Error> {
-        self.start(|session, cx| session.ping(cx)).await?;
+        self.command(|session, cx| session.ping(cx)).await?;
         self.finish().await
     }
 
@@ -166,7 +166,7 @@ impl Client {
     /// # Errors
     /// [`Error::Server`] if there is no such one, or no right to it.
     pub async fn init_db(&mut self, database: &str) -> Result<(), Error> {
-        self.start(|session, cx| session.init_db(database, cx)).await?;
+        self.command(|session, cx| session.init_db(database, cx)).await?;
         self.finish().await
     }
 
@@ -176,7 +176,7 @@ impl Client {
     /// # Errors
     /// The connection is broken, or the password has expired.
     pub async fn reset_connection(&mut self) -> Result<(), Error> {
-        self.start(|session, cx| session.reset_connection(cx)).await?;
+        self.command(|session, cx| session.reset_connection(cx)).await?;
         self.finish().await
     }
 
@@ -231,7 +231,7 @@ impl Client {
     /// The goodbye could not be sent; the connection is gone all the same.
     pub async fn close(mut self) -> Result<(), Error> {
         if self.is_usable() && self.drain().await.is_ok() {
-            self.command(|session, cx| session.quit(cx))?;
+            self.encode(|session, cx| session.quit(cx))?;
             poll_fn(|cx| self.poll_next(cx)).await?;
         }
         if let Phase::Ready(session) = &mut self.phase {
@@ -261,26 +261,39 @@ impl Client {
         })
     }
 
-    /// Reads what an earlier call left, then encodes a command.
-    async fn start(
+    /// Any command of the [`Session`], for what has no call of its own here: reads what an earlier call left, then
+    /// encodes the command. Its reply is read by [`next_event`](Self::next_event).
+    ///
+    /// # Errors
+    /// The connection is broken; [`Error::Misuse`] when the session does not take the command.
+    pub async fn command(
         &mut self,
         command: impl FnOnce(&mut Session, &mut Cx<'_, Tap>) -> Result<(), Misuse>,
     ) -> Result<(), Error> {
         self.drain().await?;
-        self.command(command)
+        self.encode(command)
     }
 
-    /// Encodes a command. The session is idle, or closed.
-    fn command(
+    /// The next event of the running command; `None` when it is over, and written if it has no reply.
+    ///
+    /// # Errors
+    /// The connection is broken. What the server refuses is an event.
+    pub async fn next_event(&mut self) -> Result<Option<Event>, Error> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// Encodes a command.
+    fn encode(
         &mut self,
         command: impl FnOnce(&mut Session, &mut Cx<'_, Tap>) -> Result<(), Misuse>,
     ) -> Result<(), Error> {
         let Phase::Ready(session) = &mut self.phase else { return Err(self.unusable()) };
-        command(session, &mut self.io.lend()).map_err(|misuse| {
-            // The session is idle after a drain, so what it cannot do now it never can again.
-            let _ = misuse;
-            self.end(Operation::Closed);
-            Error::Unusable(Operation::Closed)
+        command(session, &mut self.io.lend()).map_err(|misuse| match misuse {
+            Misuse::OutOfStep | Misuse::Closed => {
+                self.end(Operation::Closed);
+                self.unusable()
+            }
+            misuse => Error::Misuse(misuse),
         })
     }
 

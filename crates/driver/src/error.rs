@@ -1,7 +1,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use porpoise_classic::{ClassicError, ClientError, ErrPacket, InfileRefused};
+use porpoise_classic::{ClassicError, ClientError, ErrPacket, InfileRefused, Misuse};
 use porpoise_classic_connect::{ConnectError, ConnectErrorKind};
 use porpoise_transport::TlsError;
 use porpoise_wire::Lost;
@@ -32,13 +32,15 @@ pub enum Error {
     Session(ClassicError),
     /// The client cannot do this any more.
     Unusable(Operation),
+    /// The session does not take this command as things are. It goes on.
+    Misuse(Misuse),
 }
 
 impl Error {
     /// Whether the connection is of no more use.
     #[must_use]
     pub const fn is_fatal(&self) -> bool {
-        !matches!(self, Self::Server(_) | Self::InfileRefused(_))
+        !matches!(self, Self::Server(_) | Self::InfileRefused(_) | Self::Misuse(_))
     }
 
     /// One plain sentence on what to do, if there is anything to say.
@@ -62,6 +64,7 @@ impl Error {
             Self::Session(error) => error.client_error(),
             Self::InfileRefused(_) => ClientError::CR_LOAD_DATA_LOCAL_INFILE_REJECTED,
             Self::Unusable(_) => ClientError::CR_SERVER_GONE_ERROR,
+            Self::Misuse(misuse) => misuse.client_error(),
         }
     }
 }
@@ -72,6 +75,7 @@ impl fmt::Display for Error {
             Self::Connect(error) => error.fmt(f),
             Self::Server(err) => err.fmt(f),
             Self::Session(error) => error.fmt(f),
+            Self::Misuse(misuse) => misuse.fmt(f),
             Self::InfileRefused(_) => f.write_str("the server asked for a local file, which was refused"),
             Self::Unusable(Operation::Closed) => f.write_str("the session is closed"),
             Self::Unusable(Operation::ChangeUserDropped) => {
