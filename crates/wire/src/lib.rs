@@ -37,6 +37,6 @@ mod writer;
 pub use error::WireError;
 pub use limits::Limits;
 pub use machine::{Cx, Lost, Machine, Step, TlsInfo};
-pub use packet::{Frame, Framer, HEADER_LEN, MAX_FRAME_PAYLOAD, Run};
+pub use packet::{Frame, Framer, HEADER_LEN, MAX_FRAME_PAYLOAD, Mark, Part, Peek, Run};
 pub use reader::Reader;
 pub use writer::Put;

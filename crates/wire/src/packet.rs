@@ -46,6 +46,34 @@ impl Run {
     }
 }
 
+/// A piece of a packet, given before the packet is whole: see [`Framer::take_part`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Part {
+    /// The bytes. Only the last part can be empty.
+    pub bytes: Bytes,
+    /// The packet begins here.
+    pub first: bool,
+    /// The packet ends here.
+    pub last: bool,
+}
+
+/// What can be told of a packet before it is there: see [`Framer::peek`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Peek {
+    /// The payload's length; [`MAX_FRAME_PAYLOAD`] stands for this much or more.
+    pub len: usize,
+    /// The payload's first byte; an empty packet has none.
+    pub first: Option<u8>,
+}
+
+/// The counters of a [`Framer`] at some moment: see [`Framer::mark`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    sequence: u8,
+}
+
 /// Packets: split and joined at 0xFFFFFF bytes, with sequence ids kept for both directions.
 ///
 /// ```text
@@ -65,7 +93,19 @@ pub struct Framer {
     max_packet: usize,
     sequence: u8,
     out_of_step: bool,
+    reading: Reading,
     join: Join,
+}
+
+/// How the packet at the start of what was received is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    /// In place, when it is whole.
+    Whole,
+    /// It has several frames and is put together in [`Framer::join`].
+    Joined,
+    /// In parts: so many payload bytes of its current frame are still to come, and behind a full frame another.
+    Parts { left: usize, full: bool },
 }
 
 /// A packet of several frames on its way.
@@ -76,7 +116,6 @@ struct Join {
     frames: Vec<BytesMut>,
     size: usize,
     payload: BytesMut,
-    active: bool,
     complete: bool,
 }
 
@@ -102,6 +141,7 @@ impl Framer {
             max_packet: limits.max_handshake_packet.min(limits.max_packet),
             sequence: 0,
             out_of_step: false,
+            reading: Reading::Whole,
             join: Join::default(),
         }
     }
@@ -116,27 +156,42 @@ impl Framer {
         self.sequence = 0;
     }
 
+    /// The sequence ids as they are now.
+    ///
+    /// A session that sends a command while replies are owed marks where the ids are when the command is written,
+    /// and [restores](Self::restore) them when its reply is the next to come.
+    #[must_use]
+    pub const fn mark(&self) -> Mark {
+        Mark { sequence: self.sequence }
+    }
+
+    /// Goes back to the sequence ids of `mark`. Between two packets only.
+    pub fn restore(&mut self, mark: Mark) {
+        self.sequence = mark.sequence;
+    }
+
     /// Whether an ERR came with a wrong sequence id: the connection is not to be used again.
     #[must_use]
     pub const fn is_out_of_step(&self) -> bool {
         self.out_of_step
     }
 
-    /// Looks for a whole logical packet at the start of `rx`. Asking again changes nothing.
+    /// Looks for a whole logical packet at the start of `rx`. Asking again changes nothing. Never ready while a
+    /// packet is taken [in parts](Self::take_part).
     ///
     /// # Errors
     /// [`WireError::PacketTooLarge`] before anything is reserved for it, [`WireError::OutOfOrder`].
     #[inline]
     pub fn poll(&mut self, rx: &mut BytesMut) -> Result<Frame, WireError> {
-        if self.join.active {
-            return self.poll_join(rx);
+        if self.reading != Reading::Whole {
+            return self.poll_slow(rx);
         }
         let Some((len, id)) = header(rx) else { return Ok(Frame::Need(HEADER_LEN)) };
         if len > self.max_packet {
             return Err(WireError::PacketTooLarge { size: len, limit: self.max_packet });
         }
         if len == MAX_FRAME_PAYLOAD {
-            self.join.active = true;
+            self.reading = Reading::Joined;
             return self.poll_join(rx);
         }
         if rx.len() < HEADER_LEN + len {
@@ -149,6 +204,14 @@ impl Framer {
             )?;
         }
         Ok(Frame::Ready)
+    }
+
+    fn poll_slow(&mut self, rx: &mut BytesMut) -> Result<Frame, WireError> {
+        match self.reading {
+            // Nothing is whole before the last part was taken.
+            Reading::Parts { .. } => Ok(Frame::Need(rx.len() + 1)),
+            Reading::Whole | Reading::Joined => self.poll_join(rx),
+        }
     }
 
     /// Takes frames of one packet off `rx` until the packet is whole.
@@ -185,7 +248,7 @@ impl Framer {
     #[inline]
     #[must_use]
     pub fn payload<'a>(&'a self, rx: &'a BytesMut) -> &'a [u8] {
-        if self.join.active {
+        if self.reading != Reading::Whole {
             return &self.join.payload;
         }
         let len = header(rx).map_or(0, |(len, _)| len);
@@ -195,8 +258,8 @@ impl Framer {
     /// Takes the packet that [`poll`](Self::poll) found ready off `rx`.
     #[inline]
     pub fn consume(&mut self, rx: &mut BytesMut) {
-        if self.join.active {
-            self.join = Join::default();
+        if self.reading == Reading::Joined {
+            self.end_join();
             return;
         }
         if let Some((len, _)) = header(rx) {
@@ -218,8 +281,8 @@ impl Framer {
         if self.poll(rx)? != Frame::Ready || !belongs(self.payload(rx)) {
             return Ok(None);
         }
-        if self.join.active {
-            let payload = std::mem::take(&mut self.join).payload;
+        if self.reading == Reading::Joined {
+            let payload = self.end_join();
             return Ok(Some(Run::Joined(payload.freeze())));
         }
         let mut end = 0;
@@ -239,6 +302,67 @@ impl Framer {
         }
         self.sequence = sequence;
         Ok(Some(Run::Frames(rx.split_to(end).freeze())))
+    }
+
+    fn end_join(&mut self) -> BytesMut {
+        self.reading = Reading::Whole;
+        std::mem::take(&mut self.join).payload
+    }
+
+    /// What the packet at the start of `rx` says of itself. `None` as long as its header, or its first byte, is not
+    /// there, or while it is taken [in parts](Self::take_part). Nothing is checked and nothing is taken.
+    ///
+    /// # Errors
+    /// Those of compressed frames, if there are any; a plain packet gives none.
+    pub fn peek(&mut self, rx: &mut BytesMut) -> Result<Option<Peek>, WireError> {
+        if self.reading != Reading::Whole {
+            let len = if self.join.complete { self.join.size } else { MAX_FRAME_PAYLOAD };
+            let first = self.join.frames.first().unwrap_or(&self.join.payload).first().copied();
+            return Ok(first.map(|first| Peek { len, first: Some(first) }));
+        }
+        Ok(header(rx).and_then(|(len, _)| {
+            let first = rx.get(HEADER_LEN).copied().filter(|_| len > 0);
+            (len == 0 || first.is_some()).then_some(Peek { len, first })
+        }))
+    }
+
+    /// Takes what is there of the next packet, without waiting for its end: `None` until more bytes are received.
+    /// The packet may have any size: the limit of packets is not applied, because nothing of it is kept here. Nothing
+    /// is copied. Once begun, go on until the [last](Part::last) part; [`poll`](Self::poll) finds nothing before that.
+    ///
+    /// # Errors
+    /// [`WireError::OutOfOrder`].
+    pub fn take_part(&mut self, rx: &mut BytesMut) -> Result<Option<Part>, WireError> {
+        let first = !matches!(self.reading, Reading::Parts { .. });
+        if self.join.complete {
+            return Ok(Some(Part { bytes: self.end_join().freeze(), first: true, last: true }));
+        }
+        if !self.join.frames.is_empty() {
+            // A look at the packet has already taken full frames of it.
+            self.reading = Reading::Parts { left: 0, full: true };
+            return Ok(Some(Part { bytes: self.join.frames.remove(0).freeze(), first, last: false }));
+        }
+        let (left, full) = match self.reading {
+            Reading::Parts { left, full } if left > 0 => (left, full),
+            _ => {
+                let Some((len, id)) = header(rx) else { return Ok(None) };
+                let byte = rx.get(HEADER_LEN).copied().filter(|_| len > 0);
+                if len > 0 && byte.is_none() {
+                    return Ok(None);
+                }
+                if id != self.sequence {
+                    self.tolerate(id, byte.filter(|_| first))?;
+                }
+                self.sequence = self.sequence.wrapping_add(1);
+                rx.advance(HEADER_LEN);
+                (len, len == MAX_FRAME_PAYLOAD)
+            }
+        };
+        let bytes = rx.split_to(left.min(rx.len())).freeze();
+        let left = left - bytes.len();
+        let last = left == 0 && !full;
+        self.reading = if last { Reading::Whole } else { Reading::Parts { left, full } };
+        Ok(Some(Part { bytes, first, last }).filter(|part| last || !part.bytes.is_empty()))
     }
 
     /// Appends one logical packet to `tx`: `body` writes the payload, the header is patched after. Returns the
@@ -376,6 +500,107 @@ mod tests {
         assert_eq!(reader.payload(&wire), [0xfe]);
         reader.consume(&mut wire);
         assert_eq!(reader.poll(&mut wire), Ok(Frame::Need(HEADER_LEN)));
+    }
+
+    #[test]
+    fn a_mark_brings_the_ids_back() {
+        let mut f = framer(100);
+        let mut tx = BytesMut::new();
+        f.write(&mut tx, |p| p.put_u8(0x0e));
+        let mark = f.mark();
+        // The second command is written before the first one's reply is read: its ids start at 0 again.
+        f.begin_command();
+        f.write(&mut tx, |p| p.put_bytes(3, 9));
+        f.restore(mark);
+        assert_eq!(f.mark(), mark);
+        let mut rx = BytesMut::from(&[1, 0, 0, 1, 0x00][..]);
+        assert_eq!(f.poll(&mut rx), Ok(Frame::Ready));
+    }
+
+    #[test]
+    fn a_packet_is_taken_in_parts_as_they_come() {
+        let mut f = framer(10);
+        // 5 bytes in all, after them a packet of one
+        let mut rx = BytesMut::from(&[5, 0, 0, 0][..]);
+        assert_eq!(f.peek(&mut rx), Ok(None));
+        assert_eq!(f.take_part(&mut rx), Ok(None));
+        rx.extend_from_slice(b"ab");
+        assert_eq!(f.peek(&mut rx), Ok(Some(Peek { len: 5, first: Some(b'a') })));
+        let part = |bytes, first, last| Ok(Some(Part { bytes: Bytes::from_static(bytes), first, last }));
+        assert_eq!(f.take_part(&mut rx), part(b"ab", true, false));
+        assert_eq!(f.take_part(&mut rx), Ok(None));
+        assert_eq!((f.poll(&mut rx), f.peek(&mut rx)), (Ok(Frame::Need(1)), Ok(None)));
+        rx.extend_from_slice(b"cde\x01\0\0\x01f");
+        assert_eq!(f.take_part(&mut rx), part(b"cde", false, true));
+        assert_eq!(f.poll(&mut rx), Ok(Frame::Ready));
+        assert_eq!(f.payload(&rx), b"f");
+    }
+
+    #[test]
+    fn parts_go_over_any_number_of_frames_and_past_the_limit() {
+        let size = 2 * MAX_FRAME_PAYLOAD;
+        let mut wire = BytesMut::new();
+        let mut f = framer(100);
+        f.write(&mut wire, |p| p.put_bytes(7, size));
+        f.write(&mut wire, |p| p.put_slice(b""));
+        f.begin_command();
+        let (mut rx, mut got, mut lasts) = (BytesMut::new(), 0, 0);
+        while lasts < 2 {
+            match f.take_part(&mut rx).unwrap() {
+                Some(part) => {
+                    assert_eq!(part.first, got == 0 || lasts == 1);
+                    assert!(part.last || part.bytes.iter().all(|byte| *byte == 7) && !part.bytes.is_empty());
+                    got += part.bytes.len();
+                    lasts += usize::from(part.last);
+                }
+                None => rx.unsplit(wire.split_to(wire.len().min(1 << 20))),
+            }
+        }
+        assert_eq!((got, rx.len(), wire.len()), (size, 0, 0));
+    }
+
+    #[test]
+    fn parts_follow_on_frames_that_a_look_has_taken() {
+        for complete in [false, true] {
+            let mut wire = BytesMut::new();
+            let mut f = framer(1 << 30);
+            f.write(&mut wire, |p| p.put_bytes(7, MAX_FRAME_PAYLOAD + 3));
+            f.begin_command();
+            let behind = wire.split_off(wire.len() - 1);
+            if complete {
+                wire.unsplit(behind.clone());
+            }
+            assert_eq!(f.poll(&mut wire) == Ok(Frame::Ready), complete);
+            let len = MAX_FRAME_PAYLOAD + if complete { 3 } else { 0 };
+            assert_eq!(f.peek(&mut wire), Ok(Some(Peek { len, first: Some(7) })));
+            let part = f.take_part(&mut wire).unwrap().unwrap();
+            assert_eq!((part.bytes.len(), part.first, part.last), (len, true, complete));
+            if !complete {
+                wire.extend_from_slice(&behind);
+                let part = f.take_part(&mut wire).unwrap().unwrap();
+                assert_eq!((&part.bytes[..], part.first, part.last), (&[7, 7, 7][..], false, true));
+            }
+            assert!(wire.is_empty() && f.poll(&mut wire) == Ok(Frame::Need(HEADER_LEN)));
+        }
+    }
+
+    #[test]
+    fn parts_have_their_ids_checked() {
+        let mut rx = BytesMut::from(&[1, 0, 0, 3, 0x00][..]);
+        assert_eq!(framer(9).take_part(&mut rx), Err(WireError::OutOfOrder { expected: 0, got: 3 }));
+        let mut rx = BytesMut::from(&[1, 0, 0, 3, 0xff][..]);
+        let mut f = framer(9);
+        assert!(matches!(f.take_part(&mut rx), Ok(Some(Part { first: true, last: true, .. }))));
+        assert!(f.is_out_of_step());
+        // The second frame of a packet is no ERR.
+        let mut wire = BytesMut::new();
+        let mut f = framer(9);
+        f.write(&mut wire, |p| p.put_bytes(0xff, MAX_FRAME_PAYLOAD + 1));
+        f.begin_command();
+        let at = wire.len() - 2;
+        wire[at] = 9;
+        assert!(matches!(f.take_part(&mut wire), Ok(Some(Part { last: false, .. }))));
+        assert_eq!(f.take_part(&mut wire), Err(WireError::OutOfOrder { expected: 1, got: 9 }));
     }
 
     proptest! {
