@@ -2,7 +2,7 @@
 
 use bytes::BufMut;
 use porpoise_trace::{ProtocolStage, TraceEvent, TraceSink};
-use porpoise_wire::{Cx, HEADER_LEN};
+use porpoise_wire::{Cx, HEADER_LEN, Mark};
 
 use crate::error::Misuse;
 use crate::row::Encoding;
@@ -126,108 +126,26 @@ impl Session {
         self.send(Command::FieldList, &[], &argument, State::FieldList, cx)
     }
 
-    /// COM_STMT_PREPARE: prepares a statement. The reply is [`Event::Prepared`](crate::Event::Prepared) or
-    /// [`Event::Err`](crate::Event::Err).
-    ///
-    /// # Errors
-    /// [`Misuse`] when no command can be sent now.
-    pub fn stmt_prepare<T: TraceSink>(
-        &mut self,
-        sql: impl AsRef<[u8]>,
-        cx: &mut Cx<'_, T>,
-    ) -> Result<(), Misuse> {
-        self.send(Command::StmtPrepare, &[], sql.as_ref(), State::PsDescription, cx)
-    }
-
-    /// COM_STMT_EXECUTE: runs a prepared statement. `flags` are those of `enum_cursor_type`; `parameters` is what
-    /// follows the nine bytes of id, flags and iteration count, in the layout that the agreed capabilities ask for.
-    /// The reply is that of [`query`](Self::query) with binary rows, and without rows if a cursor was opened.
-    ///
-    /// # Errors
-    /// [`Misuse`] when no command can be sent now.
-    pub fn stmt_execute<T: TraceSink>(
-        &mut self,
-        statement_id: u32,
-        flags: u8,
-        parameters: &[u8],
-        cx: &mut Cx<'_, T>,
-    ) -> Result<(), Misuse> {
-        let [a, b, c, d] = statement_id.to_le_bytes();
-        // int<4> statement_id | int<1> flags | int<4> iteration_count, always 1
-        let hdr = [a, b, c, d, flags, 1, 0, 0, 0];
-        self.send(Command::StmtExecute, &hdr, parameters, State::Result(Encoding::Binary), cx)
-    }
-
-    /// COM_STMT_FETCH: fetches up to `rows` rows of the cursor of an executed statement. The server does not tell
-    /// the columns again: `columns` are those that came when it was executed. The reply is
-    /// [`Event::Rows`](crate::Event::Rows) and [`Event::End`](crate::Event::End), or
-    /// [`Event::Err`](crate::Event::Err).
-    ///
-    /// # Errors
-    /// [`Misuse`] when no command can be sent now.
-    pub fn stmt_fetch<T: TraceSink>(
-        &mut self,
-        statement_id: u32,
-        rows: u32,
-        columns: &Columns,
-        cx: &mut Cx<'_, T>,
-    ) -> Result<(), Misuse> {
-        let [a, b, c, d] = statement_id.to_le_bytes();
-        let [e, f, g, h] = rows.to_le_bytes();
-        self.send(Command::StmtFetch, &[a, b, c, d, e, f, g, h], &[], State::Rows(Encoding::Binary), cx)?;
-        self.columns = columns.clone();
-        Ok(())
-    }
-
-    /// COM_STMT_RESET: drops a statement's long data and closes its cursor. The reply is
-    /// [`Event::Ok`](crate::Event::Ok) or [`Event::Err`](crate::Event::Err).
-    ///
-    /// # Errors
-    /// [`Misuse`] when no command can be sent now.
-    pub fn stmt_reset<T: TraceSink>(&mut self, statement_id: u32, cx: &mut Cx<'_, T>) -> Result<(), Misuse> {
-        self.send(Command::StmtReset, &statement_id.to_le_bytes(), &[], State::Acknowledgement, cx)
-    }
-
-    /// COM_STMT_CLOSE: drops a prepared statement. There is no reply.
-    ///
-    /// # Errors
-    /// [`Misuse`] when no command can be sent now.
-    pub fn stmt_close<T: TraceSink>(&mut self, statement_id: u32, cx: &mut Cx<'_, T>) -> Result<(), Misuse> {
-        self.send(Command::StmtClose, &[], &statement_id.to_le_bytes(), State::Idle, cx)
-    }
-
-    /// COM_STMT_SEND_LONG_DATA: sends a part of a parameter ahead. There is no reply; errors show when the
-    /// statement is executed.
-    ///
-    /// # Errors
-    /// [`Misuse`] when no command can be sent now.
-    pub fn stmt_send_long_data<T: TraceSink>(
-        &mut self,
-        statement_id: u32,
-        param_id: u16,
-        data: &[u8],
-        cx: &mut Cx<'_, T>,
-    ) -> Result<(), Misuse> {
-        let [a, b, c, d] = statement_id.to_le_bytes();
-        let [e, f] = param_id.to_le_bytes();
-        self.send(Command::StmtSendLongData, &[a, b, c, d, e, f], data, State::Idle, cx)
-    }
-
     /// COM_QUIT: ends the connection. There is no reply, and none that is still owed is read any more: write what
     /// is in `tx`, close the transport, and call [`closed`](Self::closed).
     ///
     /// # Errors
     /// [`Misuse::Closed`].
     pub fn quit<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<(), Misuse> {
-        if matches!(self.state, State::Quitting | State::Closed | State::Failed(_)) {
-            return Err(Misuse::Closed);
+        match self.state {
+            State::Quitting | State::Closed | State::Failed(_) => return Err(Misuse::Closed),
+            // It would be taken for a part of the file.
+            State::FileRequest(_) => return Err(Misuse::Busy),
+            _ => {}
         }
-        self.write(Command::Quit, &[], &[], State::Quitting, cx);
+        self.queue.clear();
+        self.state = State::Idle;
+        self.write(Command::Quit, &[], &[], State::Quitting, Columns::default(), cx);
         Ok(())
     }
 
     #[inline]
-    fn send<T: TraceSink>(
+    pub(crate) fn send<T: TraceSink>(
         &mut self,
         command: Command,
         hdr: &[u8],
@@ -235,24 +153,33 @@ impl Session {
         next: State,
         cx: &mut Cx<'_, T>,
     ) -> Result<(), Misuse> {
+        self.admit()?;
+        self.write(command, hdr, pkt, next, Columns::default(), cx);
+        Ok(())
+    }
+
+    /// Whether a command may be sent now.
+    #[inline]
+    pub(crate) fn admit(&self) -> Result<(), Misuse> {
         match self.state {
-            State::Idle if !self.is_out_of_step() => {
-                self.write(command, hdr, pkt, next, cx);
-                Ok(())
-            }
-            State::Idle => Err(Misuse::OutOfStep),
             State::Quitting | State::Closed | State::Failed(_) => Err(Misuse::Closed),
+            _ if self.is_out_of_step() => Err(Misuse::OutOfStep),
+            State::Idle => Ok(()),
+            State::FileRequest(_) | State::Orphaned => Err(Misuse::Busy),
+            _ if self.pipelining => Ok(()),
             _ => Err(Misuse::Busy),
         }
     }
 
-    /// `hdr` and `pkt` are the fixed part and the argument, as a trace tells them apart.
-    fn write<T: TraceSink>(
+    /// `hdr` and `pkt` are the fixed part and the argument, as a trace tells them apart; `columns` those that the
+    /// reply will have.
+    pub(crate) fn write<T: TraceSink>(
         &mut self,
         command: Command,
         hdr: &[u8],
         pkt: &[u8],
         next: State,
+        columns: Columns,
         cx: &mut Cx<'_, T>,
     ) {
         let stage = ProtocolStage::ReadyForCommand;
@@ -263,6 +190,7 @@ impl Session {
             pkt: open(pkt),
         });
         cx.tx.reserve(HEADER_LEN + 1 + hdr.len() + pkt.len());
+        let reading = self.framer.mark();
         self.framer.begin_command();
         self.framer.write(cx.tx, |payload| {
             payload.put_u8(command.byte());
@@ -270,6 +198,18 @@ impl Session {
             payload.put_slice(pkt);
         });
         cx.emit(stage, || TraceEvent::PacketSent { pkt_len: hdr.len() + pkt.len() });
-        self.state = next;
+        self.written(next, columns, reading);
+    }
+
+    /// A command was written; `reading` are the sequence ids as they were before.
+    #[inline]
+    pub(crate) fn written(&mut self, next: State, columns: Columns, reading: Mark) {
+        self.sent = self.sent.wrapping_add(1);
+        let infile_allowed = std::mem::take(&mut self.infile_armed);
+        if !self.is_idle() {
+            self.queue(next, columns, infile_allowed, reading);
+        } else if !matches!(next, State::Idle) {
+            self.begin_reply(next, self.sent, infile_allowed, columns);
+        }
     }
 }

@@ -45,6 +45,18 @@ pub enum ClassicErrorKind {
         /// Its length in bytes.
         len: usize,
     },
+    /// The server asked for a file, and commands are on their way behind the statement: it takes them for the file.
+    #[non_exhaustive]
+    InfileInPipeline {
+        /// How many commands they are.
+        behind: u32,
+    },
+    /// An ERR came out of step, so nobody can tell which command it and the replies behind it belong to.
+    #[non_exhaustive]
+    OutOfStep {
+        /// How many replies are still owed.
+        owed: usize,
+    },
     /// The connection is gone.
     Lost(Lost),
 }
@@ -80,7 +92,7 @@ impl ClassicError {
             ClassicErrorKind::Packet { expected, .. } | ClassicErrorKind::Unexpected { expected, .. } => {
                 Some(expected)
             }
-            ClassicErrorKind::Lost(_) => None,
+            _ => None,
         }
     }
 
@@ -90,6 +102,8 @@ impl ClassicError {
         match self.kind() {
             ClassicErrorKind::Packet { error, .. } => error.client_error(),
             ClassicErrorKind::Unexpected { .. } => ClientError::CR_MALFORMED_PACKET,
+            ClassicErrorKind::InfileInPipeline { .. } => ClientError::CR_LOAD_DATA_LOCAL_INFILE_REJECTED,
+            ClassicErrorKind::OutOfStep { .. } => ClientError::CR_SERVER_LOST,
             // A command that could not be written was not run.
             ClassicErrorKind::Lost(Lost::Write(_)) => ClientError::CR_SERVER_GONE_ERROR,
             ClassicErrorKind::Lost(_) => match self.stage() {
@@ -114,6 +128,12 @@ impl fmt::Display for ClassicError {
             ClassicErrorKind::Unexpected { expected, first, len } => {
                 write!(f, "{expected} expected, a packet of {len} bytes came that starts with 0x{first:02x}")
             }
+            ClassicErrorKind::InfileInPipeline { behind } => {
+                write!(f, "the server asked for a file, which it would take {behind} more commands for")
+            }
+            ClassicErrorKind::OutOfStep { owed } => {
+                write!(f, "an ERR came out of step, and {owed} replies behind it cannot be told apart")
+            }
             ClassicErrorKind::Lost(lost) => write!(f, "{lost}"),
         }
     }
@@ -137,7 +157,7 @@ impl std::error::Error for ClassicError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Misuse {
-    /// The reply to the command before is not read to its end.
+    /// The reply to the command before is not read to its end, or a file is being sent.
     Busy,
     /// The server sent an ERR unasked, so it is about to close the connection.
     OutOfStep,
@@ -145,6 +165,8 @@ pub enum Misuse {
     Closed,
     /// A name that is sent up to its 0x00 holds a 0x00.
     NulInName,
+    /// The server has not asked for a file.
+    NoFileRequest,
 }
 
 impl Misuse {
@@ -154,6 +176,7 @@ impl Misuse {
         match self {
             Self::Busy => ClientError::CR_COMMANDS_OUT_OF_SYNC,
             Self::OutOfStep | Self::Closed => ClientError::CR_SERVER_GONE_ERROR,
+            Self::NoFileRequest => ClientError::CR_COMMANDS_OUT_OF_SYNC,
             Self::NulInName => ClientError::CR_UNKNOWN_ERROR,
         }
     }
@@ -166,6 +189,7 @@ impl fmt::Display for Misuse {
             Self::OutOfStep => "the server sent an error unasked and is about to close the connection",
             Self::Closed => "the session is over",
             Self::NulInName => "a name holds a 0x00",
+            Self::NoFileRequest => "the server has not asked for a file",
         })
     }
 }

@@ -20,6 +20,11 @@ pub enum Event {
     Prepared(Box<Prepared>),
     /// The text of COM_STATISTICS.
     Statistics(Box<[u8]>),
+    /// The server asked for this file, by its name in the connection's character set. Send it by
+    /// [`send_file`](crate::Session::send_file), and end it by [`end_file`](crate::Session::end_file); the
+    /// statement's [`Ok`](Self::Ok) or [`Err`](Self::Err) follows. Only after
+    /// [`allow_infile`](crate::Session::allow_infile).
+    LocalInfile(Box<[u8]>),
     /// The server asked for a file, which was refused; in place of the statement's [`Ok`](Self::Ok) or
     /// [`Err`](Self::Err).
     InfileRefused(Box<InfileRefused>),

@@ -61,6 +61,19 @@
 //! [`Err`](Event::Err) may come in place of any of these and ends the reply. The next command may be sent at
 //! [`Step::Idle`](porpoise_wire::Step::Idle), or as soon as [`is_idle`](Session::is_idle) says so.
 //!
+//! # Pipelines
+//!
+//! After [`set_pipelining`](Session::set_pipelining) commands may be sent while replies are owed. The replies come in
+//! order, and [`replies_owed`](Session::replies_owed) tells whose events are whose. An ERR is the reply to its command
+//! alone: those behind it run.
+//!
+//! # Files
+//!
+//! LOAD DATA LOCAL makes the server ask for a file, and any server may ask for any file at any statement. Such a request
+//! is refused ([`InfileRefused`]) unless [`allow_infile`](Session::allow_infile) was called for this very statement; then
+//! [`LocalInfile`](Event::LocalInfile) is answered by [`send_file`](Session::send_file) and
+//! [`end_file`](Session::end_file).
+//!
 //! # Rows
 //!
 //! Rows come in [batches](RowBatch): all that were received together, in one refcounted piece of the receive buffer.
@@ -70,8 +83,8 @@
 //! # Trust
 //!
 //! No bytes make a session panic, and no length is believed before it is held against the packet and the
-//! [`Limits`](porpoise_wire::Limits). A file that the server asks for ([`InfileRefused`]) is never sent. An ERR that
-//! comes unasked, as servers send before they drop an idle connection, is told, and no further command is sent.
+//! [`Limits`](porpoise_wire::Limits). An ERR that comes unasked, as servers send before they drop an idle connection, is
+//! told, and no further command is sent.
 
 mod cells;
 mod columns;
@@ -79,11 +92,15 @@ mod command;
 mod error;
 mod event;
 mod generated;
+mod infile;
 mod packets;
+mod pipeline;
+mod prepare;
 mod reply;
 mod row;
 mod session;
 mod state;
+mod statement;
 
 pub use cells::Cells;
 pub use columns::Columns;

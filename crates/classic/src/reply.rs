@@ -4,18 +4,18 @@ use porpoise_trace::{TraceEvent, TraceSink};
 use porpoise_wire::{Cx, Frame, Step, WireError};
 
 use crate::error::{ClassicError, ClassicErrorKind};
-use crate::event::{InfileRefused, OkReply, Prepared, ResultEnd};
+use crate::event::{InfileRefused, OkReply, ResultEnd};
 use crate::packets::{is_end, is_row};
 use crate::row::{Encoding, RowBatch};
 use crate::session::{Session, open};
-use crate::state::{Group, Preparing, State};
+use crate::state::State;
 use crate::{
-    CapabilityFlags, ClientError, Collation, Columns, EofPacket, ErrPacket, Event, LocalInfileRequest,
-    OkPacket, ResultSetHeader, StateChange, StatusFlags, StmtPrepareOk,
+    CapabilityFlags, Collation, Columns, EofPacket, ErrPacket, Event, LocalInfileRequest, OkPacket,
+    ResultSetHeader, StateChange, StatusFlags,
 };
 
 /// Nothing: look again.
-type Read = Result<Option<Step<Event>>, ClassicError>;
+pub(crate) type Read = Result<Option<Step<Event>>, ClassicError>;
 
 /// The name of a system variable that a session follows.
 const CHARACTER_SET_CLIENT: &[u8] = b"character_set_client";
@@ -28,9 +28,13 @@ impl Session {
         loop {
             let step = match self.state {
                 State::Idle if cx.rx.is_empty() => return Ok(Step::Idle),
-                State::Quitting if !cx.tx.is_empty() => return Ok(Step::NeedWrite),
-                State::Quitting | State::Closed => return Ok(Step::Idle),
+                State::Quitting | State::FileRequest(_) if !cx.tx.is_empty() => return Ok(Step::NeedWrite),
+                State::Quitting | State::FileRequest(_) | State::Closed => return Ok(Step::Idle),
                 State::Failed(ref error) => return Err(error.clone()),
+                State::Orphaned => {
+                    let kind = ClassicErrorKind::OutOfStep { owed: self.queue.len() };
+                    return Err(self.error(kind, false));
+                }
                 State::Rows(encoding) if cx.trace.on() => self.rows_in::<true, T>(encoding, cx)?,
                 State::Rows(encoding) => self.rows_in::<false, T>(encoding, cx)?,
                 _ => self.packet(cx)?,
@@ -77,9 +81,12 @@ impl Session {
             State::PsDefs(_) => self.ps_def(first, cx),
             State::FieldList => self.field_list_def(cx),
             State::Rows(_) | State::FieldListEnd => self.result_end(cx),
-            State::Idle | State::InfileRefusal | State::Quitting | State::Closed | State::Failed(_) => {
-                Err(self.unexpected(cx))
-            }
+            State::Idle
+            | State::FileRequest(_)
+            | State::Orphaned
+            | State::Quitting
+            | State::Closed
+            | State::Failed(_) => Err(self.unexpected(cx)),
         }
     }
 
@@ -119,9 +126,13 @@ impl Session {
     }
 
     /// The packet is read: take it off `rx`, wait for what comes next, and tell what it said.
-    fn taken<T>(&mut self, next: State, event: Event, cx: &mut Cx<'_, T>) -> Read {
+    #[inline]
+    pub(crate) fn taken<T>(&mut self, next: State, event: Event, cx: &mut Cx<'_, T>) -> Read {
         self.framer.consume(cx.rx);
-        self.state = next;
+        match next {
+            State::Idle => self.over(),
+            next => self.state = next,
+        }
         Ok(Some(Step::Event(event)))
     }
 
@@ -133,7 +144,7 @@ impl Session {
         self.collector.clear();
         self.unasked |= self.is_idle();
         let event = match std::mem::replace(&mut self.state, State::Idle) {
-            State::InfileVerdict { file_name, .. } => {
+            State::InfileVerdict { refused: Some(file_name), .. } => {
                 Event::InfileRefused(Box::new(InfileRefused { file_name, verdict: Err(err) }))
             }
             _ => Event::Err(err),
@@ -161,7 +172,7 @@ impl Session {
 
     /// The end of a result; gives what to wait for.
     #[inline]
-    fn ended(&mut self, end: &ResultEnd, encoding: Encoding) -> State {
+    pub(crate) fn ended(&mut self, end: &ResultEnd, encoding: Encoding) -> State {
         self.follow(end);
         if end.has_more_results() { State::Result(encoding) } else { State::Idle }
     }
@@ -187,7 +198,7 @@ impl Session {
         self.taken(next, Event::Ok(ok), cx)
     }
 
-    fn ok(&self, payload: &[u8]) -> Result<OkReply, ClassicError> {
+    pub(crate) fn ok(&self, payload: &[u8]) -> Result<OkReply, ClassicError> {
         match OkPacket::parse(payload, self.capabilities) {
             Ok(ok) => Ok(OkReply::from(&ok)),
             Err(error) => Err(self.malformed(error)),
@@ -204,7 +215,7 @@ impl Session {
                 let next = self.ended(ok.end(), encoding);
                 self.taken(next, Event::Ok(ok), cx)
             }
-            LocalInfileRequest::HEADER => self.refuse_infile(encoding, cx),
+            LocalInfileRequest::HEADER => self.infile_request(encoding, cx),
             _ => {
                 let header = ResultSetHeader::parse(payload, self.capabilities, self.limits.max_columns);
                 let header = header.map_err(|error| self.malformed(error))?;
@@ -224,37 +235,8 @@ impl Session {
         }
     }
 
-    /// Nobody may have a file that the server names. The empty packet keeps the session in step; the server's
-    /// verdict follows.
-    fn refuse_infile<T: TraceSink>(&mut self, encoding: Encoding, cx: &mut Cx<'_, T>) -> Read {
-        let payload = self.framer.payload(cx.rx);
-        let request = LocalInfileRequest::parse(payload).map_err(|error| self.malformed(error))?;
-        let file_name = request.file_name().into();
-        self.framer.consume(cx.rx);
-        self.state = State::InfileRefusal;
-        self.emit(cx, || TraceEvent::SendFile { pkt: open(&[]) });
-        self.framer.write(cx.tx, |_| {});
-        self.emit(cx, || TraceEvent::PacketSent { pkt_len: 0 });
-        self.emit(cx, || TraceEvent::Error { errno: ClientError::CR_LOAD_DATA_LOCAL_INFILE_REJECTED });
-        self.state = State::InfileVerdict { file_name, encoding };
-        Ok(None)
-    }
-
-    fn infile_verdict<T: TraceSink>(&mut self, first: u8, cx: &mut Cx<'_, T>) -> Read {
-        if first != OkPacket::HEADER {
-            return Err(self.unexpected(cx));
-        }
-        let ok = self.ok(self.framer.payload(cx.rx))?;
-        let State::InfileVerdict { file_name, encoding } = std::mem::replace(&mut self.state, State::Idle)
-        else {
-            return Ok(None);
-        };
-        let next = self.ended(ok.end(), encoding);
-        self.taken(next, Event::InfileRefused(Box::new(InfileRefused { file_name, verdict: Ok(ok) })), cx)
-    }
-
     /// Keeps a definition.
-    fn collect<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<(), ClassicError> {
+    pub(crate) fn collect<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<(), ClassicError> {
         if self.collector.len() == 0 {
             self.collector.begin(&mut self.columns);
         }
@@ -339,88 +321,8 @@ impl Session {
         Ok(Some(Step::Event(Event::Columns(columns))))
     }
 
-    fn ps_description<T: TraceSink>(&mut self, first: u8, cx: &mut Cx<'_, T>) -> Read {
-        if first != StmtPrepareOk::HEADER {
-            return Err(self.unexpected(cx));
-        }
-        let payload = self.framer.payload(cx.rx);
-        let ok = StmtPrepareOk::parse(payload, self.capabilities).map_err(|error| self.malformed(error))?;
-        let (params, columns) = (usize::from(ok.num_params()), usize::from(ok.num_columns()));
-        if columns > self.limits.max_columns {
-            return Err(self.malformed(WireError::BadValue { field: "num_columns", value: columns as u64 }));
-        }
-        self.framer.consume(cx.rx);
-        let mut preparing =
-            Preparing { ok, group: Group::Params, left: params, params: Columns::undefined(params) };
-        if !ok.metadata_follows() || (params == 0 && columns == 0) {
-            return Ok(Some(self.prepared(&preparing, Columns::undefined(columns))));
-        }
-        if params == 0 {
-            (preparing.group, preparing.left) = (Group::Columns, columns);
-        }
-        self.state = State::PsDefs(Box::new(preparing));
-        Ok(None)
-    }
-
-    /// A definition of a prepared statement, or the EOF behind a group of them.
-    fn ps_def<T: TraceSink>(&mut self, first: u8, cx: &mut Cx<'_, T>) -> Read {
-        let has_eof = self.has_eof();
-        let State::PsDefs(preparing) = &mut self.state else { return Ok(None) };
-        let eof_is_due = preparing.left == 0;
-        if (first == EofPacket::HEADER) != eof_is_due {
-            return Err(self.unexpected(cx));
-        }
-        if eof_is_due {
-            self.framer.consume(cx.rx);
-        } else {
-            preparing.left -= 1;
-            let last = preparing.left == 0;
-            self.collect(cx)?;
-            if !last || has_eof {
-                return Ok(None);
-            }
-        }
-        self.ps_group()
-    }
-
-    /// A group of definitions is complete.
-    fn ps_group(&mut self) -> Read {
-        // A statement's definitions are the caller's to keep: the session's are those of its last result.
-        let defined =
-            self.collector.finish(&mut Columns::default()).map_err(|error| self.malformed(error))?;
-        let State::PsDefs(mut preparing) = std::mem::replace(&mut self.state, State::Idle) else {
-            return Ok(None);
-        };
-        let columns = usize::from(preparing.ok.num_columns());
-        if preparing.group == Group::Columns {
-            return Ok(Some(self.prepared(&preparing, defined)));
-        }
-        preparing.params = defined;
-        if columns == 0 {
-            return Ok(Some(self.prepared(&preparing, Columns::default())));
-        }
-        (preparing.group, preparing.left) = (Group::Columns, columns);
-        self.state = State::PsDefs(preparing);
-        Ok(None)
-    }
-
-    fn prepared(&mut self, preparing: &Preparing, columns: Columns) -> Step<Event> {
-        self.state = State::Idle;
-        Step::Event(Event::Prepared(Box::new(Prepared {
-            statement_id: preparing.ok.statement_id(),
-            params: preparing.params.clone(),
-            columns,
-            warnings: preparing.ok.warnings(),
-        })))
-    }
-
-    /// Whether definitions are followed by EOF.
-    const fn has_eof(&self) -> bool {
-        !self.capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF)
-    }
-
     #[cold]
-    fn malformed(&self, error: WireError) -> ClassicError {
+    pub(crate) fn malformed(&self, error: WireError) -> ClassicError {
         self.error(ClassicErrorKind::Packet { expected: self.state.expected(), error }, true)
     }
 
@@ -430,14 +332,14 @@ impl Session {
     }
 
     #[cold]
-    fn unexpected<T>(&self, cx: &Cx<'_, T>) -> ClassicError {
+    pub(crate) fn unexpected<T>(&self, cx: &Cx<'_, T>) -> ClassicError {
         let payload = self.framer.payload(cx.rx);
         let first = payload.first().copied().unwrap_or_default();
         let (expected, len) = (self.state.expected(), payload.len());
         self.error(ClassicErrorKind::Unexpected { expected, first, len }, true)
     }
 
-    fn error(&self, kind: ClassicErrorKind, told: bool) -> ClassicError {
+    pub(crate) fn error(&self, kind: ClassicErrorKind, told: bool) -> ClassicError {
         ClassicError::new(self.protocol_stage(), kind, told)
     }
 }

@@ -1,8 +1,11 @@
+use std::collections::VecDeque;
+
 use porpoise_trace::{Payload, ProtocolStage, TraceEvent, TraceSink};
 use porpoise_wire::{Cx, Framer, Limits, Lost, Machine, Step, TlsInfo};
 
 use crate::columns::Collector;
 use crate::error::{ClassicError, ClassicErrorKind};
+use crate::pipeline::Queued;
 use crate::state::State;
 use crate::{CapabilityFlags, Columns, Event, StatusFlags};
 
@@ -47,7 +50,7 @@ impl SessionSeed {
 /// ```text
 ///            query                      OK, ERR
 ///   idle ------------> first packet ------------------> idle
-///    ^                  |   ^   | 0xFB: the file is refused, then OK or ERR
+///    ^                  |   ^   | 0xFB: the file is sent or refused, then OK or ERR
 ///    |     column count |   | more results
 ///    |                  v   |
 ///    |        column definitions -----> rows ---+
@@ -55,9 +58,10 @@ impl SessionSeed {
 ///    +------------------------------------------+
 /// ```
 ///
-/// The commands only append to [`Cx::tx`] and are refused while a reply is owed. The reply comes from
-/// [`advance`](Machine::advance), event by event, until it answers [`Step::Idle`]. A `Session` must see every byte
-/// that was received, in order, and all it appends to `tx` must be sent, in order.
+/// The commands only append to [`Cx::tx`] and are refused while a reply is owed, unless they are
+/// [pipelined](Self::set_pipelining). The reply comes from [`advance`](Machine::advance), event by event, until it
+/// answers [`Step::Idle`]. A `Session` must see every byte that was received, in order, and all it appends to `tx`
+/// must be sent, in order.
 ///
 /// An ERR packet is an event, and the session lives on. What is no legal reply is an error, which is final.
 #[derive(Debug)]
@@ -76,7 +80,20 @@ pub struct Session {
     pub(crate) unasked: bool,
     /// The columns of the last result set.
     pub(crate) columns: Columns,
+    /// The columns that the result that is awaited has if the server does not define them; none if nobody knows.
+    pub(crate) cached: Columns,
     pub(crate) collector: Collector,
+    pub(crate) pipelining: bool,
+    /// Replies that are owed behind the one that is being read.
+    pub(crate) queue: VecDeque<Queued>,
+    /// How many commands were sent.
+    pub(crate) sent: u32,
+    /// Which of them is being replied to.
+    pub(crate) replied: u32,
+    /// The next command may be asked for a file.
+    pub(crate) infile_armed: bool,
+    /// The command that is being replied to may be asked for one.
+    pub(crate) infile_allowed: bool,
 }
 
 impl Session {
@@ -98,7 +115,14 @@ impl Session {
             read_told: false,
             unasked: false,
             columns: Columns::default(),
+            cached: Columns::default(),
             collector: Collector::default(),
+            pipelining: false,
+            queue: VecDeque::new(),
+            sent: 0,
+            replied: 0,
+            infile_armed: false,
+            infile_allowed: false,
         }
     }
 
@@ -169,6 +193,15 @@ impl Session {
     #[must_use]
     pub const fn is_out_of_step(&self) -> bool {
         self.unasked || self.framer.is_out_of_step()
+    }
+
+    /// Gives back the memory that it keeps for the next reply: column definitions and queues.
+    pub fn release_memory(&mut self) {
+        if self.is_idle() {
+            (self.columns, self.cached) = Default::default();
+            self.collector = Collector::default();
+            self.queue = VecDeque::new();
+        }
     }
 
     /// The transport was closed by this side: tells DISCONNECTED, once. To be called after COM_QUIT was written,

@@ -13,10 +13,10 @@ pub(crate) enum State {
     Acknowledgement,
     /// The first packet of a result.
     Result(Encoding),
-    /// A file is being refused.
-    InfileRefusal,
-    /// The verdict on a statement whose file was refused.
-    InfileVerdict { file_name: Box<[u8]>, encoding: Encoding },
+    /// The owner's blocks of a file, or the empty packet that refuses it.
+    FileRequest(Encoding),
+    /// The verdict on a statement whose file was sent or, if it is named here, refused.
+    InfileVerdict { refused: Option<Box<[u8]>>, encoding: Encoding },
     /// Definitions of a result set's columns.
     FieldDefs { left: usize, encoding: Encoding },
     /// The EOF behind them.
@@ -33,6 +33,8 @@ pub(crate) enum State {
     FieldList,
     /// The end of a field list, which is there.
     FieldListEnd,
+    /// Replies are owed that cannot be told apart, because one came out of step.
+    Orphaned,
     /// COM_QUIT was written.
     Quitting,
     /// The transport is gone.
@@ -61,13 +63,13 @@ impl State {
     pub(crate) const fn stage(&self) -> ProtocolStage {
         match self {
             Self::Idle | Self::Quitting => ProtocolStage::ReadyForCommand,
-            Self::Acknowledgement | Self::Result(_) | Self::InfileVerdict { .. } => {
+            Self::Acknowledgement | Self::Result(_) | Self::InfileVerdict { .. } | Self::Orphaned => {
                 ProtocolStage::WaitForResult
             }
             Self::FieldDefs { .. } | Self::FieldDefsEof(_) | Self::FieldList | Self::FieldListEnd => {
                 ProtocolStage::WaitForFieldDef
             }
-            Self::InfileRefusal => ProtocolStage::FileRequest,
+            Self::FileRequest(_) => ProtocolStage::FileRequest,
             Self::Rows(_) => ProtocolStage::WaitForRow,
             Self::Statistics => ProtocolStage::WaitForPacket,
             Self::PsDescription => ProtocolStage::WaitForPsDescription,
@@ -79,13 +81,23 @@ impl State {
         }
     }
 
+    /// Whether more of a reply is to come.
+    pub(crate) const fn is_owed(&self) -> bool {
+        !matches!(self, Self::Idle | Self::Orphaned | Self::Quitting | Self::Closed | Self::Failed(_))
+    }
+
     /// What is expected, for errors.
     pub(crate) const fn expected(&self) -> &'static str {
         match self {
-            Self::Idle | Self::InfileRefusal | Self::Quitting | Self::Closed | Self::Failed(_) => "no packet",
+            Self::Idle
+            | Self::FileRequest(_)
+            | Self::Orphaned
+            | Self::Quitting
+            | Self::Closed
+            | Self::Failed(_) => "no packet",
             Self::Acknowledgement => "OK or ERR",
             Self::Result(_) => "OK, ERR, a column count or a LOCAL INFILE request",
-            Self::InfileVerdict { .. } => "OK or ERR after a refused LOCAL INFILE request",
+            Self::InfileVerdict { .. } => "OK or ERR after a LOCAL INFILE request",
             Self::FieldDefs { .. } => "a column definition",
             Self::FieldDefsEof(_) => "EOF after column definitions",
             Self::Rows(Encoding::Text) => "a text row or the end of rows",

@@ -83,6 +83,11 @@ golden! {
         (Act::Query("load data local infile 'ok.txt' into table inf"), Reply::new().packet(b"\xfbok.txt")
             .client_packet().ok_info(0, 0, "Records: 0  Deleted: 0  Skipped: 0  Warnings: 0")),
         select_1(), quit()];
+    infile_ok, "cmd-infile-ok", MODERN, [
+        (Act::Load("load data local infile 'ok.txt' into table inf fields terminated by ','", &[b"1,a\n2,b\n"]),
+            Reply::new().packet(b"\xfbok.txt").client_packet().client_packet()
+                .ok_info(2, 0, "Records: 2  Deleted: 0  Skipped: 0  Warnings: 0")),
+        quit()];
     kill_query, "cmd-kill-query", MODERN, [
         (Act::Query("select 1 from t1 where sleep(5)"),
             one_column("1").err(1317, "70100", "Query execution was interrupted")),

@@ -8,6 +8,10 @@ mod golden;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod infile;
+#[cfg(test)]
+mod pipeline;
+#[cfg(test)]
 mod random;
 #[cfg(test)]
 mod support;

@@ -20,7 +20,7 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 /// Capabilities that change the layout of replies.
-fn capabilities() -> impl Strategy<Value = CapabilityFlags> {
+pub(crate) fn capabilities() -> impl Strategy<Value = CapabilityFlags> {
     let bits = CapabilityFlags::CLIENT_DEPRECATE_EOF
         .union(CapabilityFlags::CLIENT_SESSION_TRACK)
         .union(CapabilityFlags::CLIENT_OPTIONAL_RESULTSET_METADATA)
@@ -66,7 +66,7 @@ fn reply() -> impl Strategy<Value = Reply> {
     })
 }
 
-fn script() -> impl Strategy<Value = Vec<Exchange>> {
+pub(crate) fn script() -> impl Strategy<Value = Vec<Exchange>> {
     prop::collection::vec((act(), reply()), 1..4)
 }
 

@@ -155,6 +155,8 @@ pub(crate) type Exchange = (Act, Reply);
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     Query(&'static str),
+    /// A query that may be asked for a file, and the file.
+    Load(&'static str, &'static [&'static [u8]]),
     Ping,
     InitDb(&'static str),
     Reset,
@@ -184,6 +186,10 @@ impl Act {
         const ID: u32 = 1;
         match self {
             Self::Query(sql) => session.query(sql, cx),
+            Self::Load(sql, _) => {
+                session.allow_infile(true);
+                session.query(sql, cx)
+            }
             Self::Ping => session.ping(cx),
             Self::InitDb(schema) => session.init_db(schema, cx),
             Self::Reset => session.reset_connection(cx),
@@ -282,7 +288,12 @@ fn run<T: TraceSink>(
             assert!(steps < 100_000, "the machine does not come to rest");
             let mut cx = Cx::new(&mut rx, &mut tx, trace);
             match session.advance(&mut cx) {
-                Ok(Step::Event(event)) => tell(event, &mut last, &mut told),
+                Ok(Step::Event(event)) => {
+                    if let (Event::LocalInfile(_), Act::Load(_, blocks)) = (&event, act) {
+                        load(&mut session, blocks, &mut cx);
+                    }
+                    tell(event, &mut last, &mut told);
+                }
                 Ok(Step::NeedWrite) => sent.extend_from_slice(&tx.split()),
                 Ok(step @ (Step::NeedRead { .. } | Step::Idle)) => {
                     sent.extend_from_slice(&tx.split());
@@ -315,6 +326,19 @@ fn run<T: TraceSink>(
     (told, sent)
 }
 
+fn load<T: TraceSink>(session: &mut Session, blocks: &[&[u8]], cx: &mut Cx<'_, T>) {
+    assert!(session.wants_file() && !session.is_idle());
+    assert_eq!(session.ping(cx), Err(Misuse::Busy));
+    assert_eq!(session.quit(cx), Err(Misuse::Busy));
+    for block in blocks {
+        session.send_file(block, cx).unwrap();
+    }
+    session.end_file(cx).unwrap();
+    assert!(!session.wants_file());
+    assert_eq!(session.end_file(cx), Err(Misuse::NoFileRequest));
+    assert_eq!(session.send_file(b"more", cx), Err(Misuse::NoFileRequest));
+}
+
 /// An error is final, and told to the trace once.
 fn assert_repeats<T: TraceSink>(session: &mut Session, error: &ClassicError, trace: &mut T) {
     let (mut rx, mut tx) = (BytesMut::from(&[1, 0, 0, 1, 0][..]), BytesMut::new());
@@ -327,7 +351,7 @@ fn assert_repeats<T: TraceSink>(session: &mut Session, error: &ClassicError, tra
     assert!(tx.is_empty());
 }
 
-fn tell(event: Event, last: &mut Columns, told: &mut Vec<Told>) {
+pub(crate) fn tell(event: Event, last: &mut Columns, told: &mut Vec<Told>) {
     if let Event::Columns(columns) = &event {
         *last = columns.clone();
     }

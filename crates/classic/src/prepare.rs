@@ -1,0 +1,92 @@
+//! Replies to COM_STMT_PREPARE.
+
+use porpoise_trace::TraceSink;
+use porpoise_wire::{Cx, Step, WireError};
+
+use crate::event::Prepared;
+use crate::reply::Read;
+use crate::session::Session;
+use crate::state::{Group, Preparing, State};
+use crate::{CapabilityFlags, Columns, EofPacket, Event, StmtPrepareOk};
+
+impl Session {
+    pub(crate) fn ps_description<T: TraceSink>(&mut self, first: u8, cx: &mut Cx<'_, T>) -> Read {
+        if first != StmtPrepareOk::HEADER {
+            return Err(self.unexpected(cx));
+        }
+        let payload = self.framer.payload(cx.rx);
+        let ok = StmtPrepareOk::parse(payload, self.capabilities).map_err(|error| self.malformed(error))?;
+        let (params, columns) = (usize::from(ok.num_params()), usize::from(ok.num_columns()));
+        if columns > self.limits.max_columns {
+            return Err(self.malformed(WireError::BadValue { field: "num_columns", value: columns as u64 }));
+        }
+        self.framer.consume(cx.rx);
+        let mut preparing =
+            Preparing { ok, group: Group::Params, left: params, params: Columns::undefined(params) };
+        if !ok.metadata_follows() || (params == 0 && columns == 0) {
+            return Ok(Some(self.prepared(&preparing, Columns::undefined(columns))));
+        }
+        if params == 0 {
+            (preparing.group, preparing.left) = (Group::Columns, columns);
+        }
+        self.state = State::PsDefs(Box::new(preparing));
+        Ok(None)
+    }
+
+    /// A definition of a prepared statement, or the EOF behind a group of them.
+    pub(crate) fn ps_def<T: TraceSink>(&mut self, first: u8, cx: &mut Cx<'_, T>) -> Read {
+        let has_eof = self.has_eof();
+        let State::PsDefs(preparing) = &mut self.state else { return Ok(None) };
+        let eof_is_due = preparing.left == 0;
+        if (first == EofPacket::HEADER) != eof_is_due {
+            return Err(self.unexpected(cx));
+        }
+        if eof_is_due {
+            self.framer.consume(cx.rx);
+        } else {
+            preparing.left -= 1;
+            let last = preparing.left == 0;
+            self.collect(cx)?;
+            if !last || has_eof {
+                return Ok(None);
+            }
+        }
+        self.ps_group()
+    }
+
+    /// A group of definitions is complete.
+    fn ps_group(&mut self) -> Read {
+        // A statement's definitions are the caller's to keep: the session's are those of its last result.
+        let defined =
+            self.collector.finish(&mut Columns::default()).map_err(|error| self.malformed(error))?;
+        let State::PsDefs(mut preparing) = std::mem::replace(&mut self.state, State::Idle) else {
+            return Ok(None);
+        };
+        let columns = usize::from(preparing.ok.num_columns());
+        if preparing.group == Group::Columns {
+            return Ok(Some(self.prepared(&preparing, defined)));
+        }
+        preparing.params = defined;
+        if columns == 0 {
+            return Ok(Some(self.prepared(&preparing, Columns::default())));
+        }
+        (preparing.group, preparing.left) = (Group::Columns, columns);
+        self.state = State::PsDefs(preparing);
+        Ok(None)
+    }
+
+    fn prepared(&mut self, preparing: &Preparing, columns: Columns) -> Step<Event> {
+        self.over();
+        Step::Event(Event::Prepared(Box::new(Prepared {
+            statement_id: preparing.ok.statement_id(),
+            params: preparing.params.clone(),
+            columns,
+            warnings: preparing.ok.warnings(),
+        })))
+    }
+
+    /// Whether definitions are followed by EOF.
+    pub(crate) const fn has_eof(&self) -> bool {
+        !self.capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF)
+    }
+}
