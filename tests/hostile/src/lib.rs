@@ -4,12 +4,14 @@
 //! [`Pending`](std::task::Poll::Pending) on a seed, and end anywhere; it keeps every byte that the client sent.
 //! What it allocates is not counted, so that [`watch::measure`] sees the client's memory only.
 
+pub mod answers;
 pub mod cases;
 pub mod connects;
 pub mod moody;
 pub mod packets;
 pub mod peer;
 pub mod sockets;
+pub mod talks;
 pub mod tls;
 pub mod watch;
 

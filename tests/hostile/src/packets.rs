@@ -105,6 +105,22 @@ pub fn end_more() -> Vec<u8> {
     vec![0xfe, 0, 0, 0x0a, 0, 0, 0]
 }
 
+/// EOF with this status.
+#[must_use]
+pub fn eof(status: u8) -> Vec<u8> {
+    vec![0xfe, 0, 0, status, 0]
+}
+
+/// A column's definition with this type and these flags.
+#[must_use]
+pub fn column_of(name: &str, column_type: u8, flags: u8) -> Vec<u8> {
+    let mut column = column(name);
+    // type | flags | decimals | reserved
+    column.truncate(column.len() - 6);
+    column.extend([column_type, flags, 0, 0, 0, 0]);
+    column
+}
+
 /// A text row of one short cell.
 #[must_use]
 pub fn row(text: &str) -> Vec<u8> {

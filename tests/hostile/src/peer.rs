@@ -25,6 +25,8 @@ pub enum Act {
     Raw(Vec<u8>),
     /// Sends a packet again and again, as long as it is read.
     Endless(Vec<u8>),
+    /// Sends these packets, in turn, again and again, as long as they are read.
+    Round(Vec<Vec<u8>>),
     /// Answers each packet that it hears with packets, from here on.
     Answer(fn(&[u8]) -> Vec<Vec<u8>>),
     /// Speaks TLS from here on.
@@ -223,15 +225,11 @@ impl Server {
                     }
                     continue;
                 }
-                Act::Hear | Act::Answer(_) | Act::Endless(_) => {
+                Act::Hear | Act::Answer(_) | Act::Endless(_) | Act::Round(_) => {
                     self.acts.push_front(act);
                     break;
                 }
-                Act::Say(payload) => {
-                    let packet = packets::frame(self.next_id, &payload);
-                    self.next_id = self.next_id.wrapping_add(1);
-                    self.send(&packet);
-                }
+                Act::Say(payload) => self.say(&payload),
                 Act::Raw(bytes) => self.send(&bytes),
                 Act::Tls(config) => {
                     self.tls = ServerConnection::new(config).ok().map(Box::new);
@@ -267,6 +265,13 @@ impl Server {
         true
     }
 
+    /// Sends a packet with the id that is due.
+    fn say(&mut self, payload: &[u8]) {
+        let packet = packets::frame(self.next_id, payload);
+        self.next_id = self.next_id.wrapping_add(1);
+        self.send(&packet);
+    }
+
     fn send(&mut self, bytes: &[u8]) {
         match &mut self.tls {
             // rustls keeps what it cannot send yet.
@@ -288,9 +293,13 @@ impl Server {
     fn give(&mut self, room: usize) -> Poll<io::Result<Vec<u8>>> {
         self.act();
         if let (true, Some(Act::Endless(payload))) = (self.outbox.is_empty(), self.acts.front()) {
-            let packet = packets::frame(self.next_id, payload);
-            self.next_id = self.next_id.wrapping_add(1);
-            self.send(&packet);
+            let payload = payload.clone();
+            self.say(&payload);
+        }
+        if let (true, Some(Act::Round(payloads))) = (self.outbox.is_empty(), self.acts.front()) {
+            for payload in payloads.clone() {
+                self.say(&payload);
+            }
         }
         let left = self.cut.saturating_sub(self.heard.given);
         if left == 0 {

@@ -80,6 +80,21 @@ pub fn run_counted<F: Future>(future: F) -> (F::Output, usize) {
     }
 }
 
+/// Polls a future until it is done: `None` if it waits for what will not come.
+pub fn settle<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = std::pin::pin!(future);
+    let poller = Poller::default();
+    let mut cx = Context::from_waker(&poller.waker);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            return Some(output);
+        }
+        if !poller.woken.0.swap(false, Ordering::Relaxed) {
+            return None;
+        }
+    }
+}
+
 /// A future that gives up after so many polls: `None`. What it polled is dropped with it, or not, as the caller has
 /// it.
 pub async fn give_up_after<F: Future + Unpin>(polls: usize, mut future: F) -> Option<F::Output> {

@@ -6,8 +6,6 @@ mod change_user;
 mod dropped;
 #[path = "client/lies.rs"]
 mod lies;
-#[path = "client/server.rs"]
-mod server;
 #[path = "client/too_much.rs"]
 mod too_much;
 

@@ -12,7 +12,7 @@ use porpoise_hostile_tests::connects;
 use porpoise_hostile_tests::packets::{err, ok, switch_with_nonce};
 use porpoise_hostile_tests::watch::{self, Poller};
 
-use super::server::{answer, cells, connect};
+use porpoise_hostile_tests::answers::{answer, cells, connect};
 
 pub(crate) fn trials() -> impl Iterator<Item = Trial> {
     let trial = |name, test: fn()| {

@@ -4,7 +4,7 @@ use libtest_mimic::Trial;
 use porpoise_driver::{Client, Error};
 use porpoise_hostile_tests::watch::{self, Poller};
 
-use super::server::{answered, cells, read};
+use porpoise_hostile_tests::answers::{answered, cells, read};
 
 const SEEDS: u64 = 12;
 

@@ -8,7 +8,7 @@ use porpoise_hostile_tests::packets::{column, end, err, frame, header, ok, row};
 use porpoise_hostile_tests::{Act, watch};
 use porpoise_wire::Limits;
 
-use super::server::{answer, cells, connect, connect_with};
+use porpoise_hostile_tests::answers::{answer, cells, connect, connect_with};
 
 const CR_SERVER_LOST: u16 = 2013;
 const CR_NET_PACKET_TOO_LARGE: u16 = 2020;

@@ -7,7 +7,7 @@ use porpoise_hostile_tests::connects;
 use porpoise_hostile_tests::packets::{column, ok_more, row};
 use porpoise_hostile_tests::{Act, watch};
 
-use super::server::{answered, cells, connect};
+use porpoise_hostile_tests::answers::{answered, cells, connect};
 
 pub(crate) fn trials() -> impl Iterator<Item = Trial> {
     let trial = |name, test: fn()| {

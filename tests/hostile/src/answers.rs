@@ -1,24 +1,24 @@
-//! A server that answers statements, so that a reply tells which statement it is for.
+//! A server that answers statements so that a reply tells which statement it is for.
+
+use std::sync::Arc;
 
 use porpoise_driver::blocking::BLOCKING;
-use porpoise_driver::{Client, Connecting, Error, Results};
-use porpoise_hostile_tests::connects::{self, Connect};
-use porpoise_hostile_tests::packets::{column, end, end_more, err, ok, ok_more, row};
-use porpoise_hostile_tests::{Act, Peer, watch};
+use porpoise_driver::{Client, Connecting, Error, Options, Results};
 use porpoise_wire::Limits;
 
-/// A client of a server that answers each command with this.
-pub(crate) fn connect(connect: &Connect, then: &[Act], moods: Option<u64>) -> (Client, Peer) {
+use crate::connects::{self, Connect};
+use crate::packets::{column, end, end_more, eof, err, ok, ok_more, row};
+use crate::{Act, Peer, watch};
+
+/// A client of a server that does this once the client is connected.
+#[must_use]
+pub fn connect(connect: &Connect, then: &[Act], moods: Option<u64>) -> (Client, Peer) {
     connect_with(connect, then, moods, Limits::default())
 }
 
 /// The same, with limits.
-pub(crate) fn connect_with(
-    connect: &Connect,
-    then: &[Act],
-    moods: Option<u64>,
-    limits: Limits,
-) -> (Client, Peer) {
+#[must_use]
+pub fn connect_with(connect: &Connect, then: &[Act], moods: Option<u64>, limits: Limits) -> (Client, Peer) {
     let script: Vec<Act> = connect.script.iter().chain(then).cloned().collect();
     let peer = Peer::new(&script);
     let peer = match moods {
@@ -26,12 +26,22 @@ pub(crate) fn connect_with(
         None => peer,
     };
     let options = connect.options_with(|options| options.connect(|connect| connect.limits(limits)));
+    (login(&peer, options), peer)
+}
+
+/// A client of this server.
+///
+/// # Panics
+/// When the server does not let it in.
+#[must_use]
+pub fn login(peer: &Peer, options: Arc<Options>) -> Client {
     let client = watch::run(Connecting::over(peer.link(), BLOCKING, options));
-    (client.unwrap_or_else(|error| panic!("{error}")), peer)
+    client.unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A client of a server that answers statements as [`answer`] does.
-pub(crate) fn answered(moods: Option<u64>) -> (Client, Peer) {
+#[must_use]
+pub fn answered(moods: Option<u64>) -> (Client, Peer) {
     connect(&connects::fast(), &[Act::Answer(answer)], moods)
 }
 
@@ -46,7 +56,8 @@ pub(crate) fn answered(moods: Option<u64>) -> (Client, Peer) {
 /// | long | N rows of 64 KiB that begin with the name |
 ///
 /// All else is answered by OK.
-pub(crate) fn answer(packet: &[u8]) -> Vec<Vec<u8>> {
+#[must_use]
+pub fn answer(packet: &[u8]) -> Vec<Vec<u8>> {
     // 03, no query attributes, one set of them
     let text = packet.strip_prefix(&[3, 0, 1]).map(String::from_utf8_lossy);
     let Some(text) = text else { return vec![ok()] };
@@ -72,8 +83,33 @@ pub(crate) fn answer(packet: &[u8]) -> Vec<Vec<u8>> {
     }
 }
 
+/// The same for `rows` alone, by a server without `CLIENT_DEPRECATE_EOF`.
+#[must_use]
+pub fn answer_with_eof(packet: &[u8]) -> Vec<Vec<u8>> {
+    let mut packets = answer(packet);
+    if packets.len() > 1 {
+        packets.pop();
+        packets.insert(2, eof(2));
+        packets.push(eof(2));
+    }
+    packets
+}
+
+/// The same for `rows` alone, by a server that tells whether definitions follow.
+#[must_use]
+pub fn answer_with_metadata(packet: &[u8]) -> Vec<Vec<u8>> {
+    let mut packets = answer(packet);
+    if let (Some(header), true) = (packets.first_mut(), packet.len() > 1) {
+        header.push(1);
+    }
+    packets
+}
+
 /// The cells of the rows of all results.
-pub(crate) async fn cells(client: &mut Client, sql: &str) -> Result<Vec<String>, Error> {
+///
+/// # Errors
+/// The statement fails, or the session.
+pub async fn cells(client: &mut Client, sql: &str) -> Result<Vec<String>, Error> {
     let mut results = client.query(sql).await?;
     let mut cells = Vec::new();
     loop {
@@ -85,7 +121,13 @@ pub(crate) async fn cells(client: &mut Client, sql: &str) -> Result<Vec<String>,
 }
 
 /// The cells of what is left of one result.
-pub(crate) async fn read(results: &mut Results<'_>, cells: &mut Vec<String>) -> Result<(), Error> {
+///
+/// # Errors
+/// The statement fails, or the session.
+///
+/// # Panics
+/// When a row is malformed.
+pub async fn read(results: &mut Results<'_>, cells: &mut Vec<String>) -> Result<(), Error> {
     while let Some(batch) = results.next_batch().await? {
         for row in &batch {
             for cell in row {
