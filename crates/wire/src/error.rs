@@ -58,6 +58,25 @@ pub enum WireError {
         /// The id it has.
         got: u8,
     },
+    /// A compressed frame cannot be inflated.
+    Inflate {
+        /// The algorithm.
+        algorithm: &'static str,
+    },
+    /// A compressed frame inflates to more or less than it announces.
+    InflatedSize {
+        /// What it announces, in bytes.
+        announced: usize,
+        /// How far it was inflated, in bytes.
+        got: usize,
+    },
+    /// A zstd frame needs more memory to be inflated than a packet may have.
+    WindowTooLarge {
+        /// What it needs, in bytes.
+        size: u64,
+        /// The limit, in bytes.
+        limit: usize,
+    },
 }
 
 impl fmt::Display for WireError {
@@ -80,6 +99,16 @@ impl fmt::Display for WireError {
             Self::OutOfOrder { expected, got } => {
                 write!(f, "packet out of order: sequence id {expected} expected, {got} came")
             }
+            Self::Inflate { algorithm } => write!(f, "a compressed frame is no valid {algorithm} data"),
+            Self::InflatedSize { announced, got } if got > announced => {
+                write!(f, "a compressed frame inflates to more than the {announced} bytes it announces")
+            }
+            Self::InflatedSize { announced, got } => {
+                write!(f, "a compressed frame inflates to {got} bytes, it announces {announced}")
+            }
+            Self::WindowTooLarge { size, limit } => {
+                write!(f, "a zstd frame needs {size} bytes to be inflated, the limit is {limit}")
+            }
         }
     }
 }
@@ -92,7 +121,11 @@ impl WireError {
     pub const fn client_error(&self) -> u16 {
         match self {
             Self::PacketTooLarge { .. } => 2020,
-            Self::EmptyPacket | Self::OutOfOrder { .. } => 2013,
+            Self::EmptyPacket
+            | Self::OutOfOrder { .. }
+            | Self::Inflate { .. }
+            | Self::InflatedSize { .. }
+            | Self::WindowTooLarge { .. } => 2013,
             _ => 2027,
         }
     }

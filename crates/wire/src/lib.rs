@@ -2,7 +2,8 @@
 //!
 //! Three things live here, and nothing that knows a command, a plugin or a runtime:
 //!
-//! * [`Framer`] splits and joins packets at 0xFFFFFF bytes and keeps the sequence ids;
+//! * [`Framer`] splits and joins packets at 0xFFFFFF bytes, keeps the sequence ids, and speaks
+//!   [compressed frames](Framer::compress) (features `zlib`, `zstd`);
 //! * [`Reader`] and [`Put`] read and write fixed and length-encoded integers and strings, borrowed and bounded;
 //! * [`Machine`], [`Step`] and [`Cx`] are what a sans-I/O protocol machine looks like from outside.
 //!
@@ -27,16 +28,21 @@
 //! # Ok::<(), porpoise_wire::WireError>(())
 //! ```
 
+mod codec;
+mod compress;
 mod error;
 mod limits;
 mod machine;
 mod packet;
+mod parts;
 mod reader;
 mod writer;
 
+pub use compress::Compression;
 pub use error::WireError;
 pub use limits::Limits;
 pub use machine::{Cx, Lost, Machine, Step, TlsInfo};
-pub use packet::{Frame, Framer, HEADER_LEN, MAX_FRAME_PAYLOAD, Mark, Part, Peek, Run};
+pub use packet::{Frame, Framer, HEADER_LEN, MAX_FRAME_PAYLOAD, Mark, Run};
+pub use parts::{Part, Peek};
 pub use reader::Reader;
 pub use writer::Put;

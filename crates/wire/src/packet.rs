@@ -1,5 +1,6 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
+use crate::compress::{Compressed, Compression};
 use crate::{Limits, WireError};
 
 /// Bytes of a packet header: `int<3>` payload length, `int<1>` sequence id.
@@ -46,28 +47,6 @@ impl Run {
     }
 }
 
-/// A piece of a packet, given before the packet is whole: see [`Framer::take_part`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Part {
-    /// The bytes. Only the last part can be empty.
-    pub bytes: Bytes,
-    /// The packet begins here.
-    pub first: bool,
-    /// The packet ends here.
-    pub last: bool,
-}
-
-/// What can be told of a packet before it is there: see [`Framer::peek`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Peek {
-    /// The payload's length; [`MAX_FRAME_PAYLOAD`] stands for this much or more.
-    pub len: usize,
-    /// The payload's first byte; an empty packet has none.
-    pub first: Option<u8>,
-}
-
 /// The counters of a [`Framer`] at some moment: see [`Framer::mark`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
@@ -86,37 +65,42 @@ pub struct Mark {
 /// client has just sent. Such a connection is [out of step](Framer::is_out_of_step) and must not be used again.
 ///
 /// The framer owns no bytes of `rx` and `tx`. `poll`, `payload` and `consume` are the only way from received
-/// bytes to packets and `write` the only way back, so compressed framing, which goes between the two, changes
-/// this file and no caller.
+/// bytes to packets and `write` the only way back, so [compressed framing](Self::compress), which goes between the
+/// two, changes nothing for callers. Then the ids are those of compressed frames.
 #[derive(Debug)]
 pub struct Framer {
-    max_packet: usize,
-    sequence: u8,
-    out_of_step: bool,
-    reading: Reading,
-    join: Join,
+    pub(crate) max_packet: usize,
+    pub(crate) sequence: u8,
+    pub(crate) out_of_step: bool,
+    /// The ids of frames are not checked.
+    pub(crate) unnumbered: bool,
+    pub(crate) reading: Reading,
+    pub(crate) join: Join,
+    pub(crate) compressed: Option<Box<Compressed>>,
 }
 
 /// How the packet at the start of what was received is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reading {
+pub(crate) enum Reading {
     /// In place, when it is whole.
     Whole,
     /// It has several frames and is put together in [`Framer::join`].
     Joined,
     /// In parts: so many payload bytes of its current frame are still to come, and behind a full frame another.
     Parts { left: usize, full: bool },
+    /// By another framer, out of what compressed frames hold.
+    Compressed,
 }
 
 /// A packet of several frames on its way.
 #[derive(Debug, Default)]
-struct Join {
+pub(crate) struct Join {
     /// The payloads as they were received. They are put together once, when the last one is there: a buffer that
     /// grows would hold up to three times as much.
-    frames: Vec<BytesMut>,
-    size: usize,
-    payload: BytesMut,
-    complete: bool,
+    pub(crate) frames: Vec<BytesMut>,
+    pub(crate) size: usize,
+    pub(crate) payload: BytesMut,
+    pub(crate) complete: bool,
 }
 
 impl Join {
@@ -141,14 +125,62 @@ impl Framer {
             max_packet: limits.max_handshake_packet.min(limits.max_packet),
             sequence: 0,
             out_of_step: false,
+            unnumbered: false,
             reading: Reading::Whole,
             join: Join::default(),
+            compressed: None,
         }
     }
 
     /// From now on packets up to `bytes` are accepted.
     pub fn set_max_packet(&mut self, bytes: usize) {
         self.max_packet = bytes;
+        if let Some(compressed) = &mut self.compressed {
+            compressed.inner.max_packet = bytes;
+        }
+    }
+
+    /// From now on all travels in compressed frames. MySQL begins right after the OK that ends the login.
+    ///
+    /// The state of the codecs is made when it is first needed. Fixed, whatever the peer announces: about 50 KiB to
+    /// inflate and 300 KiB to deflate for zlib, 250 KiB to inflate for zstd, to which comes the window of its
+    /// frames, never more than the packet limit.
+    pub fn compress(&mut self, compression: Compression) {
+        let mut inner = Self::new(Limits::default());
+        inner.max_packet = self.max_packet;
+        // Servers give the ids of the compressed frames to the packets in them, so they jump.
+        inner.unnumbered = true;
+        self.reading = Reading::Compressed;
+        self.compressed = Some(Box::new(Compressed::new(compression, inner)));
+    }
+
+    /// Whether [`compress`](Self::compress) was called.
+    #[must_use]
+    pub const fn is_compressed(&self) -> bool {
+        self.compressed.is_some()
+    }
+
+    /// Whether what is written is never deflated, only framed. For packets made of secrets, no trace of which should
+    /// stay in a codec's window. Without compression it means nothing.
+    pub fn store_only(&mut self, on: bool) {
+        if let Some(compressed) = &mut self.compressed {
+            compressed.store_only = on;
+        }
+    }
+
+    /// Whether nothing of `rx`, which is empty, is left to be polled: compressed frames can hold more packets than
+    /// were looked for.
+    #[inline]
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.compressed.as_ref().is_none_or(|compressed| compressed.is_drained())
+    }
+
+    /// Gives back what memory is kept for speed. To be called when no reply is owed, before a long rest.
+    pub fn park(&mut self) {
+        if let Some(compressed) = &mut self.compressed {
+            compressed.park();
+        }
     }
 
     /// The next packet written is a command: its sequence id is 0.
@@ -211,6 +243,7 @@ impl Framer {
             // Nothing is whole before the last part was taken.
             Reading::Parts { .. } => Ok(Frame::Need(rx.len() + 1)),
             Reading::Whole | Reading::Joined => self.poll_join(rx),
+            Reading::Compressed => self.poll_compressed(rx),
         }
     }
 
@@ -226,7 +259,7 @@ impl Framer {
                 return Ok(Frame::Need(HEADER_LEN + len));
             }
             if id != self.sequence {
-                return Err(WireError::OutOfOrder { expected: self.sequence, got: id });
+                self.tolerate(id, None)?;
             }
             rx.advance(HEADER_LEN);
             self.join.push(rx.split_to(len));
@@ -235,7 +268,12 @@ impl Framer {
         Ok(Frame::Ready)
     }
 
-    fn tolerate(&mut self, id: u8, first: Option<u8>) -> Result<(), WireError> {
+    /// A wrong id has come with a packet that begins with this byte.
+    pub(crate) fn tolerate(&mut self, id: u8, first: Option<u8>) -> Result<(), WireError> {
+        if self.unnumbered {
+            self.sequence = id;
+            return Ok(());
+        }
         if first != Some(ERR_HEADER) {
             return Err(WireError::OutOfOrder { expected: self.sequence, got: id });
         }
@@ -249,7 +287,7 @@ impl Framer {
     #[must_use]
     pub fn payload<'a>(&'a self, rx: &'a BytesMut) -> &'a [u8] {
         if self.reading != Reading::Whole {
-            return &self.join.payload;
+            return self.payload_slow();
         }
         let len = header(rx).map_or(0, |(len, _)| len);
         rx.get(HEADER_LEN..HEADER_LEN + len).unwrap_or_default()
@@ -258,8 +296,8 @@ impl Framer {
     /// Takes the packet that [`poll`](Self::poll) found ready off `rx`.
     #[inline]
     pub fn consume(&mut self, rx: &mut BytesMut) {
-        if self.reading == Reading::Joined {
-            self.end_join();
+        if self.reading != Reading::Whole {
+            self.consume_slow();
             return;
         }
         if let Some((len, _)) = header(rx) {
@@ -281,16 +319,17 @@ impl Framer {
         if self.poll(rx)? != Frame::Ready || !belongs(self.payload(rx)) {
             return Ok(None);
         }
-        if self.reading == Reading::Joined {
-            let payload = self.end_join();
-            return Ok(Some(Run::Joined(payload.freeze())));
+        match self.reading {
+            Reading::Whole => {}
+            Reading::Compressed => return self.take_run_compressed(belongs),
+            _ => return Ok(Some(Run::Joined(self.end_join().freeze()))),
         }
         let mut end = 0;
         let mut sequence = self.sequence;
         while let Some((len, id)) = rx.get(end..).and_then(header) {
             let Some(payload) = rx.get(end + HEADER_LEN..end + HEADER_LEN + len) else { break };
             // Whatever is unusual is left where it is, for `poll` to judge.
-            if id != sequence
+            if (id != sequence && !self.unnumbered)
                 || len > self.max_packet
                 || len == MAX_FRAME_PAYLOAD
                 || (end > 0 && !belongs(payload))
@@ -298,77 +337,46 @@ impl Framer {
                 break;
             }
             end += HEADER_LEN + len;
-            sequence = sequence.wrapping_add(1);
+            sequence = id.wrapping_add(1);
         }
         self.sequence = sequence;
         Ok(Some(Run::Frames(rx.split_to(end).freeze())))
     }
 
-    fn end_join(&mut self) -> BytesMut {
+    /// Whether some of a packet was taken already, and more is to come.
+    pub(crate) fn is_reading(&self) -> bool {
+        self.reading != Reading::Whole
+    }
+
+    /// Whether a packet is taken in parts, and its end is to come.
+    pub(crate) const fn is_in_parts(&self) -> bool {
+        matches!(self.reading, Reading::Parts { .. })
+    }
+
+    fn payload_slow(&self) -> &[u8] {
+        self.compressed.as_ref().map_or(&self.join.payload, |compressed| compressed.payload())
+    }
+
+    fn consume_slow(&mut self) {
+        match &mut self.compressed {
+            Some(compressed) => compressed.consume(),
+            None if self.reading == Reading::Joined => drop(self.end_join()),
+            None => {}
+        }
+    }
+
+    pub(crate) fn end_join(&mut self) -> BytesMut {
         self.reading = Reading::Whole;
         std::mem::take(&mut self.join).payload
-    }
-
-    /// What the packet at the start of `rx` says of itself. `None` as long as its header, or its first byte, is not
-    /// there, or while it is taken [in parts](Self::take_part). Nothing is checked and nothing is taken.
-    ///
-    /// # Errors
-    /// Those of compressed frames, if there are any; a plain packet gives none.
-    pub fn peek(&mut self, rx: &mut BytesMut) -> Result<Option<Peek>, WireError> {
-        if self.reading != Reading::Whole {
-            let len = if self.join.complete { self.join.size } else { MAX_FRAME_PAYLOAD };
-            let first = self.join.frames.first().unwrap_or(&self.join.payload).first().copied();
-            return Ok(first.map(|first| Peek { len, first: Some(first) }));
-        }
-        Ok(header(rx).and_then(|(len, _)| {
-            let first = rx.get(HEADER_LEN).copied().filter(|_| len > 0);
-            (len == 0 || first.is_some()).then_some(Peek { len, first })
-        }))
-    }
-
-    /// Takes what is there of the next packet, without waiting for its end: `None` until more bytes are received.
-    /// The packet may have any size: the limit of packets is not applied, because nothing of it is kept here. Nothing
-    /// is copied. Once begun, go on until the [last](Part::last) part; [`poll`](Self::poll) finds nothing before that.
-    ///
-    /// # Errors
-    /// [`WireError::OutOfOrder`].
-    pub fn take_part(&mut self, rx: &mut BytesMut) -> Result<Option<Part>, WireError> {
-        let first = !matches!(self.reading, Reading::Parts { .. });
-        if self.join.complete {
-            return Ok(Some(Part { bytes: self.end_join().freeze(), first: true, last: true }));
-        }
-        if !self.join.frames.is_empty() {
-            // A look at the packet has already taken full frames of it.
-            self.reading = Reading::Parts { left: 0, full: true };
-            return Ok(Some(Part { bytes: self.join.frames.remove(0).freeze(), first, last: false }));
-        }
-        let (left, full) = match self.reading {
-            Reading::Parts { left, full } if left > 0 => (left, full),
-            _ => {
-                let Some((len, id)) = header(rx) else { return Ok(None) };
-                let byte = rx.get(HEADER_LEN).copied().filter(|_| len > 0);
-                if len > 0 && byte.is_none() {
-                    return Ok(None);
-                }
-                if id != self.sequence {
-                    self.tolerate(id, byte.filter(|_| first))?;
-                }
-                self.sequence = self.sequence.wrapping_add(1);
-                rx.advance(HEADER_LEN);
-                (len, len == MAX_FRAME_PAYLOAD)
-            }
-        };
-        let bytes = rx.split_to(left.min(rx.len())).freeze();
-        let left = left - bytes.len();
-        let last = left == 0 && !full;
-        self.reading = if last { Reading::Whole } else { Reading::Parts { left, full } };
-        Ok(Some(Part { bytes, first, last }).filter(|part| last || !part.bytes.is_empty()))
     }
 
     /// Appends one logical packet to `tx`: `body` writes the payload, the header is patched after. Returns the
     /// payload's length.
     #[inline]
     pub fn write(&mut self, tx: &mut BytesMut, body: impl FnOnce(&mut BytesMut)) -> usize {
+        if self.reading == Reading::Compressed {
+            return self.write_compressed(tx, body);
+        }
         let start = tx.len();
         tx.put_slice(&[0; HEADER_LEN]);
         body(tx);
@@ -406,7 +414,7 @@ impl Framer {
 
 /// The payload length and sequence id of the frame that starts here.
 #[inline]
-fn header(frame: &[u8]) -> Option<(usize, u8)> {
+pub(crate) fn header(frame: &[u8]) -> Option<(usize, u8)> {
     let [a, b, c, id] = *frame.first_chunk()?;
     Some((u32::from_le_bytes([a, b, c, 0]) as usize, id))
 }
@@ -515,92 +523,6 @@ mod tests {
         assert_eq!(f.mark(), mark);
         let mut rx = BytesMut::from(&[1, 0, 0, 1, 0x00][..]);
         assert_eq!(f.poll(&mut rx), Ok(Frame::Ready));
-    }
-
-    #[test]
-    fn a_packet_is_taken_in_parts_as_they_come() {
-        let mut f = framer(10);
-        // 5 bytes in all, after them a packet of one
-        let mut rx = BytesMut::from(&[5, 0, 0, 0][..]);
-        assert_eq!(f.peek(&mut rx), Ok(None));
-        assert_eq!(f.take_part(&mut rx), Ok(None));
-        rx.extend_from_slice(b"ab");
-        assert_eq!(f.peek(&mut rx), Ok(Some(Peek { len: 5, first: Some(b'a') })));
-        let part = |bytes, first, last| Ok(Some(Part { bytes: Bytes::from_static(bytes), first, last }));
-        assert_eq!(f.take_part(&mut rx), part(b"ab", true, false));
-        assert_eq!(f.take_part(&mut rx), Ok(None));
-        assert_eq!((f.poll(&mut rx), f.peek(&mut rx)), (Ok(Frame::Need(1)), Ok(None)));
-        rx.extend_from_slice(b"cde\x01\0\0\x01f");
-        assert_eq!(f.take_part(&mut rx), part(b"cde", false, true));
-        assert_eq!(f.poll(&mut rx), Ok(Frame::Ready));
-        assert_eq!(f.payload(&rx), b"f");
-    }
-
-    #[test]
-    fn parts_go_over_any_number_of_frames_and_past_the_limit() {
-        let size = 2 * MAX_FRAME_PAYLOAD;
-        let mut wire = BytesMut::new();
-        let mut f = framer(100);
-        f.write(&mut wire, |p| p.put_bytes(7, size));
-        f.write(&mut wire, |p| p.put_slice(b""));
-        f.begin_command();
-        let (mut rx, mut got, mut lasts) = (BytesMut::new(), 0, 0);
-        while lasts < 2 {
-            match f.take_part(&mut rx).unwrap() {
-                Some(part) => {
-                    assert_eq!(part.first, got == 0 || lasts == 1);
-                    assert!(part.last || part.bytes.iter().all(|byte| *byte == 7) && !part.bytes.is_empty());
-                    got += part.bytes.len();
-                    lasts += usize::from(part.last);
-                }
-                None => rx.unsplit(wire.split_to(wire.len().min(1 << 20))),
-            }
-        }
-        assert_eq!((got, rx.len(), wire.len()), (size, 0, 0));
-    }
-
-    #[test]
-    fn parts_follow_on_frames_that_a_look_has_taken() {
-        for complete in [false, true] {
-            let mut wire = BytesMut::new();
-            let mut f = framer(1 << 30);
-            f.write(&mut wire, |p| p.put_bytes(7, MAX_FRAME_PAYLOAD + 3));
-            f.begin_command();
-            let behind = wire.split_off(wire.len() - 1);
-            if complete {
-                wire.unsplit(behind.clone());
-            }
-            assert_eq!(f.poll(&mut wire) == Ok(Frame::Ready), complete);
-            let len = MAX_FRAME_PAYLOAD + if complete { 3 } else { 0 };
-            assert_eq!(f.peek(&mut wire), Ok(Some(Peek { len, first: Some(7) })));
-            let part = f.take_part(&mut wire).unwrap().unwrap();
-            assert_eq!((part.bytes.len(), part.first, part.last), (len, true, complete));
-            if !complete {
-                wire.extend_from_slice(&behind);
-                let part = f.take_part(&mut wire).unwrap().unwrap();
-                assert_eq!((&part.bytes[..], part.first, part.last), (&[7, 7, 7][..], false, true));
-            }
-            assert!(wire.is_empty() && f.poll(&mut wire) == Ok(Frame::Need(HEADER_LEN)));
-        }
-    }
-
-    #[test]
-    fn parts_have_their_ids_checked() {
-        let mut rx = BytesMut::from(&[1, 0, 0, 3, 0x00][..]);
-        assert_eq!(framer(9).take_part(&mut rx), Err(WireError::OutOfOrder { expected: 0, got: 3 }));
-        let mut rx = BytesMut::from(&[1, 0, 0, 3, 0xff][..]);
-        let mut f = framer(9);
-        assert!(matches!(f.take_part(&mut rx), Ok(Some(Part { first: true, last: true, .. }))));
-        assert!(f.is_out_of_step());
-        // The second frame of a packet is no ERR.
-        let mut wire = BytesMut::new();
-        let mut f = framer(9);
-        f.write(&mut wire, |p| p.put_bytes(0xff, MAX_FRAME_PAYLOAD + 1));
-        f.begin_command();
-        let at = wire.len() - 2;
-        wire[at] = 9;
-        assert!(matches!(f.take_part(&mut wire), Ok(Some(Part { last: false, .. }))));
-        assert_eq!(f.take_part(&mut wire), Err(WireError::OutOfOrder { expected: 1, got: 9 }));
     }
 
     proptest! {

@@ -1,0 +1,391 @@
+//! Compressed frames, which go between the wire and the packets.
+
+use std::fmt;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use crate::codec::{Deflate, Inflate, deflater, inflater};
+use crate::{Frame, Framer, MAX_FRAME_PAYLOAD, Part, Peek, Run, WireError};
+
+/// `int<3>` compressed length, `int<1>` compressed sequence id, `int<3>` length before compression.
+const FRAME_HEADER_LEN: usize = 7;
+
+/// What is shorter is never compressed; servers do not either.
+const MIN_COMPRESS_LENGTH: usize = 50;
+
+/// How much is inflated ahead of what is looked for, so that rows come in batches.
+const AHEAD: usize = 32 << 10;
+
+/// A codec that has worked on more than this in one piece is not kept: it may hold as much again.
+const KEEP: usize = 1 << 20;
+
+const ERR_HEADER: u8 = 0xff;
+
+/// An algorithm, and how hard it tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compression {
+    /// zlib.
+    #[cfg(feature = "zlib")]
+    Zlib {
+        /// 1 to 9; MySQL takes 6.
+        level: u8,
+    },
+    /// zstd. Both sides know the level, but nothing depends on it.
+    #[cfg(feature = "zstd")]
+    Zstd {
+        /// 1 to 22; MySQL takes 3.
+        level: u8,
+    },
+}
+
+/// The codecs of a connection, and what was inflated but not yet taken.
+pub(crate) struct Compressed {
+    /// Reads and writes the packets that are in the frames.
+    pub(crate) inner: Framer,
+    /// What was inflated: the `rx` of `inner`.
+    plain: BytesMut,
+    frame: Option<Current>,
+    /// The sequence ids, expected and real, of a frame with a wrong one: only an ERR packet may begin in it.
+    suspect: Option<(u8, u8)>,
+    pub(crate) store_only: bool,
+    compression: Compression,
+    inflater: Option<Box<dyn Inflate>>,
+    deflater: Option<Box<dyn Deflate>>,
+}
+
+/// The compressed frame that is being read.
+#[derive(Clone, Copy, Debug)]
+struct Current {
+    /// How much of its body is still in `rx`, or to be received.
+    left: usize,
+    /// What it says to inflate to; 0 when it is stored.
+    announced: usize,
+    inflated: usize,
+    /// Its codec has begun.
+    begun: bool,
+}
+
+impl fmt::Debug for Compressed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compressed")
+            .field("compression", &self.compression)
+            .field("inflated", &self.plain.len())
+            .field("frame", &self.frame)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Compressed {
+    pub(crate) fn new(compression: Compression, inner: Framer) -> Self {
+        Self {
+            inner,
+            plain: BytesMut::new(),
+            frame: None,
+            suspect: None,
+            store_only: false,
+            compression,
+            inflater: None,
+            deflater: None,
+        }
+    }
+
+    pub(crate) fn is_drained(&self) -> bool {
+        self.plain.is_empty() && !self.inner.is_reading()
+    }
+
+    pub(crate) fn park(&mut self) {
+        self.deflater = None;
+        if self.frame.is_none() {
+            self.inflater = None;
+        }
+        if self.plain.is_empty() {
+            self.plain = BytesMut::new();
+        }
+    }
+
+    pub(crate) fn payload(&self) -> &[u8] {
+        self.inner.payload(&self.plain)
+    }
+
+    pub(crate) fn consume(&mut self) {
+        self.inner.consume(&mut self.plain);
+        if self.plain.is_empty() && self.plain.capacity() > KEEP {
+            self.plain = BytesMut::new();
+        }
+    }
+
+    /// Inflates until `plain` holds `need` bytes, and some more if they are there. Otherwise gives how many bytes
+    /// `rx` must hold before another look can help.
+    fn fill(
+        &mut self,
+        rx: &mut BytesMut,
+        need: usize,
+        sequence: &mut u8,
+    ) -> Result<Option<usize>, WireError> {
+        let target = need.max(AHEAD);
+        loop {
+            let Some(mut frame) = self.frame else {
+                if self.plain.len() >= target || !self.begin_frame(rx, need, sequence)? {
+                    break;
+                }
+                continue;
+            };
+            let room = target.saturating_sub(self.plain.len());
+            let (left, inflated) = (frame.left, frame.inflated);
+            let over = if frame.announced == 0 {
+                self.stored(&mut frame, rx, room);
+                frame.left == 0
+            } else {
+                self.inflate(&mut frame, rx, room)?
+            };
+            self.frame = (!over).then_some(frame);
+            if !over && (left, inflated) == (frame.left, frame.inflated) {
+                break;
+            }
+        }
+        let enough = self.plain.len() >= need;
+        Ok(if enough { None } else { Some(self.needed(rx)) })
+    }
+
+    /// How many bytes `rx` must hold to go on.
+    fn needed(&self, rx: &BytesMut) -> usize {
+        match (&self.frame, &self.inflater) {
+            (None, _) => FRAME_HEADER_LEN,
+            (Some(frame), Some(inflater)) if frame.announced > 0 && !frame.begun => {
+                frame.left.min(inflater.head())
+            }
+            _ => rx.len() + 1,
+        }
+    }
+
+    /// Takes the header of a frame off `rx`. False when there is none, or one that is not for what is read now.
+    fn begin_frame(&mut self, rx: &mut BytesMut, need: usize, sequence: &mut u8) -> Result<bool, WireError> {
+        let Some(&[a, b, c, id, d, e, f]) = rx.first_chunk() else { return Ok(false) };
+        if id != *sequence {
+            if self.plain.len() >= need {
+                // Read ahead; it may well be the first frame of the next command's reply.
+                return Ok(false);
+            }
+            if !self.plain.is_empty() || self.inner.is_reading() || self.suspect.is_some() {
+                return Err(WireError::OutOfOrder { expected: *sequence, got: id });
+            }
+            self.suspect = Some((*sequence, id));
+        }
+        *sequence = id.wrapping_add(1);
+        rx.advance(FRAME_HEADER_LEN);
+        let length = |bytes: [u8; 3]| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], 0]) as usize;
+        let (left, announced) = (length([a, b, c]), length([d, e, f]));
+        if announced > 0 {
+            let inflater = self.inflater.get_or_insert_with(|| inflater(self.compression));
+            inflater.reset();
+        }
+        self.frame =
+            (left > 0 || announced > 0).then_some(Current { left, announced, inflated: 0, begun: false });
+        Ok(true)
+    }
+
+    fn stored(&mut self, frame: &mut Current, rx: &mut BytesMut, room: usize) {
+        let len = frame.left.min(rx.len()).min(room);
+        if len > 0 {
+            make_room(&mut self.plain, room);
+            self.plain.extend_from_slice(&rx.split_to(len));
+            frame.left -= len;
+        }
+    }
+
+    /// One step; whether the frame is over.
+    fn inflate(&mut self, frame: &mut Current, rx: &mut BytesMut, room: usize) -> Result<bool, WireError> {
+        let Some(inflater) = &mut self.inflater else { return Ok(true) };
+        let input = rx.get(..frame.left.min(rx.len())).unwrap_or_default();
+        if !frame.begun {
+            let head = inflater.head().min(frame.left);
+            let Some(head) = input.get(..head) else { return Ok(false) };
+            inflater.check(head, self.inner.max_packet.max(AHEAD))?;
+            frame.begun = true;
+        }
+        let missing = frame.announced - frame.inflated;
+        let room = room.min(missing);
+        let mut beyond = [0];
+        let at = self.plain.len();
+        let step = if missing == 0 {
+            // All is there; what follows can only be the end.
+            inflater.step(input, &mut beyond)?
+        } else if room == 0 {
+            return Ok(false);
+        } else {
+            make_room(&mut self.plain, room);
+            self.plain.resize(at + room, 0);
+            let step = inflater.step(input, self.plain.get_mut(at..).unwrap_or_default());
+            self.plain.truncate(at + step.map_or(0, |step| step.written));
+            step?
+        };
+        rx.advance(step.read);
+        frame.left -= step.read;
+        frame.inflated += step.written;
+        let size = WireError::InflatedSize { announced: frame.announced, got: frame.inflated };
+        if frame.inflated > frame.announced {
+            return Err(size);
+        }
+        if step.ended {
+            return match (frame.inflated == frame.announced, frame.left) {
+                (false, _) => Err(size),
+                (true, 0) => Ok(true),
+                (true, left) => Err(WireError::TrailingBytes { left }),
+            };
+        }
+        // The body is read, there was room, and still the stream does not end.
+        if frame.left == 0 && step.read == 0 && step.written == 0 {
+            return Err(if missing > 0 { size } else { inflater.invalid() });
+        }
+        Ok(false)
+    }
+
+    /// A frame with a wrong sequence id may bring an ERR packet and nothing else. Whether it was one.
+    fn judge(&mut self) -> Result<bool, WireError> {
+        let Some((expected, got)) = self.suspect else { return Ok(false) };
+        match self.inner.peek(&mut self.plain)? {
+            None => Ok(false),
+            Some(Peek { first: Some(ERR_HEADER), len }) if len < MAX_FRAME_PAYLOAD => {
+                self.suspect = None;
+                Ok(true)
+            }
+            Some(_) => Err(WireError::OutOfOrder { expected, got }),
+        }
+    }
+
+    /// Frames what `tx` holds from `start` on, behind room for a frame's header.
+    fn frame(&mut self, tx: &mut BytesMut, start: usize, sequence: &mut u8) {
+        let body = start + FRAME_HEADER_LEN;
+        let len = tx.len() - body;
+        if len > MAX_FRAME_PAYLOAD {
+            let mut plain = tx.split_off(body);
+            tx.truncate(start);
+            while !plain.is_empty() {
+                let piece = plain.split_to(plain.len().min(MAX_FRAME_PAYLOAD));
+                let start = tx.len();
+                tx.put_bytes(0, FRAME_HEADER_LEN);
+                tx.extend_from_slice(&piece);
+                self.frame(tx, start, sequence);
+            }
+            return;
+        }
+        let deflated =
+            if len < MIN_COMPRESS_LENGTH || self.store_only { None } else { self.deflate(tx, body) };
+        let [a, b, c, ..] = deflated.unwrap_or(len).to_le_bytes();
+        let [d, e, f, ..] = deflated.map_or(0, |_| len).to_le_bytes();
+        if let Some(header) = tx.get_mut(start..).and_then(|frame| frame.first_chunk_mut()) {
+            *header = [a, b, c, *sequence, d, e, f];
+        }
+        *sequence = sequence.wrapping_add(1);
+    }
+
+    /// Deflates what `tx` holds from `body` on, if that makes it smaller.
+    fn deflate(&mut self, tx: &mut BytesMut, body: usize) -> Option<usize> {
+        let len = tx.len() - body;
+        let deflater = self.deflater.get_or_insert_with(|| deflater(self.compression));
+        tx.resize(body + 2 * len - 1, 0);
+        let (input, output) = tx.get_mut(body..).and_then(|both| both.split_at_mut_checked(len))?;
+        let deflated = deflater.deflate(input, output);
+        if let Some(deflated) = deflated {
+            tx.copy_within(body + len..body + len + deflated, body);
+        }
+        if len > KEEP {
+            self.deflater = None;
+        }
+        tx.truncate(body + deflated.unwrap_or(len));
+        deflated
+    }
+}
+
+/// Makes room for so many bytes and no more: a buffer that doubles holds up to three times as much.
+fn make_room(plain: &mut BytesMut, more: usize) {
+    if plain.capacity() - plain.len() >= more || plain.try_reclaim(more) {
+        return;
+    }
+    let kept = Bytes::copy_from_slice(&std::mem::take(plain));
+    *plain = BytesMut::with_capacity(kept.len() + more);
+    plain.extend_from_slice(&kept);
+}
+
+/// What a framer does when compression is on. Each of these is the counterpart of one without `compressed`.
+impl Framer {
+    /// Lets `look` look at what was inflated, and inflates more as long as it has not seen enough: then it says how
+    /// many bytes it must see, the last of which it does not yet.
+    fn looking<R>(
+        &mut self,
+        rx: &mut BytesMut,
+        mut look: impl FnMut(&mut Self, &mut BytesMut) -> Result<Result<R, usize>, WireError>,
+    ) -> Result<Result<R, usize>, WireError> {
+        let Some(compressed) = &mut self.compressed else { return Ok(Err(rx.len() + 1)) };
+        loop {
+            self.out_of_step |= compressed.judge()?;
+            let need = if compressed.suspect.is_some() {
+                compressed.plain.len() + 1
+            } else {
+                match look(&mut compressed.inner, &mut compressed.plain)? {
+                    Ok(seen) => return Ok(Ok(seen)),
+                    Err(need) => need,
+                }
+            };
+            if let Some(at_least) = compressed.fill(rx, need, &mut self.sequence)? {
+                // What there is may not be enough for the packet, but for a judgement.
+                self.out_of_step |= compressed.judge()?;
+                return Ok(Err(at_least));
+            }
+        }
+    }
+
+    pub(crate) fn poll_compressed(&mut self, rx: &mut BytesMut) -> Result<Frame, WireError> {
+        let seen = self.looking(rx, |inner, plain| match inner.poll(plain)? {
+            Frame::Ready => Ok(Ok(())),
+            // In the middle of parts there is nothing to look for.
+            Frame::Need(_) if inner.is_in_parts() => Ok(Ok(())),
+            Frame::Need(need) => Ok(Err(need)),
+        })?;
+        Ok(match seen {
+            Ok(()) if self.compressed.as_ref().is_some_and(|compressed| compressed.inner.is_in_parts()) => {
+                Frame::Need(rx.len() + 1)
+            }
+            Ok(()) => Frame::Ready,
+            Err(at_least) => Frame::Need(at_least),
+        })
+    }
+
+    pub(crate) fn peek_compressed(&mut self, rx: &mut BytesMut) -> Result<Option<Peek>, WireError> {
+        let seen = self.looking(rx, |inner, plain| {
+            let peek = inner.peek(plain)?;
+            Ok(if inner.is_in_parts() { Ok(None) } else { peek.map(Some).ok_or(plain.len() + 1) })
+        })?;
+        Ok(seen.ok().flatten())
+    }
+
+    pub(crate) fn take_part_compressed(&mut self, rx: &mut BytesMut) -> Result<Option<Part>, WireError> {
+        let seen = self.looking(rx, |inner, plain| Ok(inner.take_part(plain)?.ok_or(plain.len() + 1)))?;
+        Ok(seen.ok())
+    }
+
+    pub(crate) fn take_run_compressed(
+        &mut self,
+        belongs: impl FnMut(&[u8]) -> bool,
+    ) -> Result<Option<Run>, WireError> {
+        match &mut self.compressed {
+            Some(compressed) => compressed.inner.take_run(&mut compressed.plain, belongs),
+            None => Ok(None),
+        }
+    }
+
+    #[cold]
+    pub(crate) fn write_compressed(&mut self, tx: &mut BytesMut, body: impl FnOnce(&mut BytesMut)) -> usize {
+        let Some(compressed) = &mut self.compressed else { return 0 };
+        let start = tx.len();
+        tx.put_bytes(0, FRAME_HEADER_LEN);
+        compressed.inner.sequence = self.sequence;
+        let len = compressed.inner.write(tx, body);
+        compressed.frame(tx, start, &mut self.sequence);
+        len
+    }
+}
+
+#[cfg(all(test, feature = "zlib", feature = "zstd"))]
+mod tests;
