@@ -164,8 +164,10 @@ impl Connecting {
             recorder.record.address = address;
         }
         tell(&mut self.tap, |cx| self.machine.connected(cx));
-        self.io =
-            Some(Io::new(link, std::mem::take(&mut self.tap), Pipe::with_capacity(LOGIN_ROOM, LOGIN_ROOM)));
+        let mut io =
+            Io::new(link, std::mem::take(&mut self.tap), Pipe::with_capacity(LOGIN_ROOM, LOGIN_ROOM));
+        io.address = address;
+        self.io = Some(io);
         Phase::Drive
     }
 

@@ -1,7 +1,8 @@
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
-use porpoise_classic::{ClassicError, ClientError, ErrPacket, InfileRefused, Misuse};
+use porpoise_classic::{ClassicError, ClientError, ErrPacket, InfileRefused, Misuse, ServerError};
 use porpoise_classic_connect::{ConnectError, ConnectErrorKind};
 use porpoise_transport::TlsError;
 use porpoise_wire::Lost;
@@ -16,6 +17,14 @@ pub enum Operation {
     ChangeUserDropped,
     /// The rest of a dropped result was more than is read for nothing.
     TooMuchToDrain,
+    /// The rest of a dropped result came slower than is waited for nothing.
+    TooSlowToDrain,
+    /// An operation took too long, and could not be cancelled.
+    TimedOut,
+    /// A cancel was on its way that might have hit the next statement.
+    CancelLost,
+    /// A transaction that was dropped could not be rolled back.
+    RollbackFailed,
 }
 
 /// Why a client's call failed.
@@ -34,19 +43,64 @@ pub enum Error {
     Unusable(Operation),
     /// The session does not take this command as things are. It goes on.
     Misuse(Misuse),
+    /// The operation took too long.
+    #[non_exhaustive]
+    TimedOut {
+        /// How long was allowed.
+        after: Duration,
+        /// Whether the connection had to be closed. Else the operation was cancelled, or was over just then, and the session
+        /// goes on.
+        closed: bool,
+    },
+    /// Replies to pipelined commands came out of order. The session broke, and pipelining is off from now on for all
+    /// connections made from the same options.
+    Pipelined(ClassicError),
+    /// The call makes no sense as things are. Nothing was sent, and the session goes on.
+    Usage(Usage),
+}
+
+/// A call that makes no sense as things are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Usage {
+    /// The statement was prepared by another session, or this one was reset since.
+    ForeignStatement,
+    /// A transaction is open, and MySQL has none inside of another.
+    InTransaction,
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ForeignStatement => "the statement was prepared by another session, or before a reset",
+            Self::InTransaction => "a transaction is open already",
+        })
+    }
 }
 
 impl Error {
     /// Whether the connection is of no more use.
     #[must_use]
     pub const fn is_fatal(&self) -> bool {
-        !matches!(self, Self::Server(_) | Self::InfileRefused(_) | Self::Misuse(_))
+        match self {
+            Self::Connect(_) | Self::Session(_) | Self::Unusable(_) | Self::Pipelined(_) => true,
+            Self::TimedOut { closed, .. } => *closed,
+            Self::Server(_) | Self::InfileRefused(_) | Self::Misuse(_) | Self::Usage(_) => false,
+        }
     }
 
     /// One plain sentence on what to do, if there is anything to say.
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {
-        let Self::Connect(error) = self else { return None };
+        let error = match self {
+            Self::Connect(error) => error,
+            Self::Pipelined(_) => {
+                return Some(
+                    "Something between here and the server does not keep replies in order; switch pipelining off.",
+                );
+            }
+            _ => return None,
+        };
         match error.kind() {
             ConnectErrorKind::Lost(Lost::Tls { error: tls, .. }) | ConnectErrorKind::TlsSettings(tls) => {
                 tls.downcast_ref::<TlsError>().map(TlsError::advice).or_else(|| error.advice())
@@ -61,7 +115,10 @@ impl Error {
         match self {
             Self::Connect(error) => error.code(),
             Self::Server(err) => err.code(),
-            Self::Session(error) => error.client_error(),
+            Self::Session(error) | Self::Pipelined(error) => error.client_error(),
+            Self::TimedOut { closed: true, .. } => ClientError::CR_SERVER_LOST,
+            Self::TimedOut { closed: false, .. } => ServerError::ER_QUERY_INTERRUPTED,
+            Self::Usage(_) => ClientError::CR_COMMANDS_OUT_OF_SYNC,
             Self::InfileRefused(_) => ClientError::CR_LOAD_DATA_LOCAL_INFILE_REJECTED,
             Self::Unusable(_) => ClientError::CR_SERVER_GONE_ERROR,
             Self::Misuse(misuse) => misuse.client_error(),
@@ -76,6 +133,12 @@ impl fmt::Display for Error {
             Self::Server(err) => err.fmt(f),
             Self::Session(error) => error.fmt(f),
             Self::Misuse(misuse) => misuse.fmt(f),
+            Self::Usage(usage) => usage.fmt(f),
+            Self::TimedOut { after, closed: false } => write!(f, "not done after {after:?}, and cancelled"),
+            Self::TimedOut { after, closed: true } => {
+                write!(f, "not done after {after:?}, and not to be cancelled: the session is closed")
+            }
+            Self::Pipelined(error) => write!(f, "replies to pipelined commands are out of order: {error}"),
             Self::InfileRefused(_) => f.write_str("the server asked for a local file, which was refused"),
             Self::Unusable(Operation::Closed) => f.write_str("the session is closed"),
             Self::Unusable(Operation::ChangeUserDropped) => {
@@ -83,6 +146,16 @@ impl fmt::Display for Error {
             }
             Self::Unusable(Operation::TooMuchToDrain) => {
                 f.write_str("a dropped result had more rows than are read for nothing")
+            }
+            Self::Unusable(Operation::TooSlowToDrain) => {
+                f.write_str("a dropped result came slower than is waited for nothing")
+            }
+            Self::Unusable(Operation::TimedOut) => f.write_str("an operation took too long"),
+            Self::Unusable(Operation::CancelLost) => {
+                f.write_str("a cancel was on its way that might have hit the next statement")
+            }
+            Self::Unusable(Operation::RollbackFailed) => {
+                f.write_str("a transaction that was dropped could not be rolled back")
             }
         }
     }
@@ -92,7 +165,7 @@ impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Self::Connect(error) => Some(error),
-            Self::Session(error) => Some(error),
+            Self::Session(error) | Self::Pipelined(error) => Some(error),
             _ => None,
         }
     }

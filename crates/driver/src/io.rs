@@ -1,6 +1,7 @@
 //! Moves bytes between a machine and a link. The only loop, for every machine.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -19,6 +20,8 @@ pub(crate) struct Io {
     pub(crate) pipe: Pipe,
     pub(crate) link: Box<dyn Link>,
     pub(crate) tap: Tap,
+    /// Where the link leads, unless it is a Unix socket's or the caller's.
+    pub(crate) address: Option<SocketAddr>,
     /// Writing failed. The server may have said why before it closed, so reading goes on until that fails too.
     broken: Option<Arc<io::Error>>,
     /// The machine waits for bytes: a poll need not ask it again before some came.
@@ -30,7 +33,7 @@ pub(crate) struct Io {
 
 impl Io {
     pub(crate) fn new(link: Box<dyn Link>, tap: Tap, pipe: Pipe) -> Self {
-        Self { pipe, link, tap, broken: None, blocked: false, at_least: 0, reads: 0 }
+        Self { pipe, link, tap, address: None, broken: None, blocked: false, at_least: 0, reads: 0 }
     }
 
     /// Closes the stream without a word.

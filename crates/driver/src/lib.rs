@@ -41,6 +41,8 @@
 //! ```
 
 pub mod blocking;
+mod cancel;
+mod care;
 mod client;
 mod connecting;
 mod dial;
@@ -51,18 +53,27 @@ mod options;
 mod record;
 mod responder;
 mod results;
+mod session_options;
 mod socket;
+mod statement;
 mod tap;
+mod tracking;
+mod transaction;
 mod url;
+mod watch;
 
+pub use cancel::CancelHandle;
 pub use client::Client;
 pub use connecting::Connecting;
-pub use error::{Error, Operation};
+pub use error::{Error, Operation, Usage};
 pub use link::{BoxFuture, Link, Runtime, Timer};
 pub use options::{ConfigError, Options, OptionsBuilder, Target};
 pub use record::{FlightRecord, StageRecord};
 pub use responder::Responder;
 pub use results::Results;
+pub use session_options::TrackGtids;
 pub use socket::Socket;
+pub use statement::Statement;
 pub use tap::Tap;
+pub use transaction::{Isolation, Transaction, TxOptions};
 pub use url::{UrlError, UrlKey};

@@ -1,7 +1,8 @@
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use porpoise_classic_connect::{ConnectOptions, ConnectOptionsBuilder, ConnectStage, OptionsError, TlsUse};
@@ -9,6 +10,7 @@ use porpoise_trace::Subscriber;
 use porpoise_transport::{SslMode, TlsClient, TlsOptions};
 
 use crate::Responder;
+use crate::session_options::SessionOptions;
 use crate::socket::{Keepalive, SocketOptions};
 
 /// The classic protocol's port.
@@ -52,6 +54,9 @@ pub struct Options {
     pub(crate) subscribers: Vec<Arc<dyn Subscriber>>,
     pub(crate) responder: Option<Arc<dyn Responder>>,
     pub(crate) flight_record: bool,
+    pub(crate) session: SessionOptions,
+    /// Shared by the clones: see [`OptionsBuilder::pipelining`].
+    pipelining: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Options {
@@ -93,6 +98,27 @@ impl Options {
 
     pub(crate) const fn tls_client(&self) -> Option<&TlsClient> {
         self.tls.as_ref()
+    }
+
+    /// Whether commands are sent before the replies to earlier ones were read.
+    #[must_use]
+    pub fn is_pipelining(&self) -> bool {
+        self.pipelining.load(Ordering::Relaxed)
+    }
+
+    /// Something between here and the server mixes replies up.
+    pub(crate) fn stop_pipelining(&self) {
+        self.pipelining.store(false, Ordering::Relaxed);
+    }
+
+    /// The same server, found at this address.
+    pub(crate) fn at_address(&self, address: Option<SocketAddr>) -> Self {
+        let mut options = self.clone();
+        if let (Some(found), Target::Tcp { port, .. }) = (address, &mut options.target) {
+            options.address = Some(found.ip());
+            *port = found.port();
+        }
+        options
     }
 
     /// The name that a certificate is checked against.
@@ -145,6 +171,8 @@ pub struct OptionsBuilder {
     subscribers: Vec<Arc<dyn Subscriber>>,
     responder: Option<Arc<dyn Responder>>,
     flight_record: bool,
+    pub(crate) session: SessionOptions,
+    pipelining: bool,
 }
 
 impl fmt::Debug for OptionsBuilder {
@@ -170,6 +198,8 @@ impl Default for OptionsBuilder {
             subscribers: Vec::new(),
             responder: None,
             flight_record: false,
+            session: SessionOptions::default(),
+            pipelining: true,
         }
     }
 }
@@ -292,6 +322,18 @@ impl OptionsBuilder {
         self
     }
 
+    /// Whether commands may be sent before the replies to earlier ones were read: those of a
+    /// [`Pipeline`](crate::Pipeline) and of [`exec_batch`](crate::Client::exec_batch). On by default.
+    ///
+    /// A proxy that cannot do with that shows itself by replies that are out of order. The connection where that happens ends
+    /// with [`Error::Pipelined`](crate::Error::Pipelined), and from then on it is off for all connections made from the same
+    /// [`Options`] and their clones.
+    #[must_use]
+    pub fn pipelining(mut self, on: bool) -> Self {
+        self.pipelining = on;
+        self
+    }
+
     /// Checks the options and reads the files they name.
     ///
     /// TLS settings that cannot work do not fail here but in the connect that comes to need them, in
@@ -300,7 +342,9 @@ impl OptionsBuilder {
     /// # Errors
     /// [`ConfigError::Options`].
     pub fn build(self) -> Result<Options, ConfigError> {
-        let mut connect = self.connect.tls(match self.tls.mode {
+        let tracking = self.session.tracking();
+        let connect = tracking.iter().fold(self.connect, |connect, sql| connect.init_command(sql));
+        let mut connect = connect.tls(match self.tls.mode {
             SslMode::Disabled => TlsUse::Disabled,
             SslMode::Preferred => TlsUse::Preferred,
             _ => TlsUse::Required,
@@ -334,6 +378,8 @@ impl OptionsBuilder {
             subscribers: self.subscribers,
             responder: self.responder,
             flight_record: self.flight_record,
+            session: self.session,
+            pipelining: Arc::new(AtomicBool::new(self.pipelining)),
         })
     }
 }

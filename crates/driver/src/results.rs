@@ -4,7 +4,7 @@ use std::task::{Context, Poll, ready};
 
 use porpoise_classic::{Columns, Event, OkReply, ResultEnd, RowBatch};
 
-use crate::{Client, Error};
+use crate::{CancelHandle, Client, Error};
 
 /// The results of a query, read as they are asked for.
 ///
@@ -59,6 +59,11 @@ impl<'a> Results<'a> {
     #[must_use]
     pub fn end(&self) -> Option<&ResultEnd> {
         self.end.as_ref().or_else(|| self.ok.as_ref().map(OkReply::end))
+    }
+
+    /// A handle that cancels this operation. See [`CancelHandle`].
+    pub fn cancel_handle(&mut self) -> CancelHandle {
+        self.client.running_cancel_handle()
     }
 
     /// The next rows of the current result; `None` at its end.

@@ -45,6 +45,10 @@ impl Tls {
         match self.never {}
     }
 
+    pub(crate) fn park(&mut self) {
+        match self.never {}
+    }
+
     pub(crate) fn received_len(&self) -> usize {
         match self.never {}
     }

@@ -287,6 +287,22 @@ impl Pipe {
         }
     }
 
+    /// Gives back the memory of all buffers that hold nothing, as is fit for a connection that will be idle for long. They
+    /// are made anew when they are used.
+    pub fn park(&mut self) {
+        if self.rx.is_empty() {
+            self.rx = BytesMut::new();
+        }
+        if self.tx.is_empty() {
+            // What has left it was overwritten then, if it was to be.
+            self.tx = BytesMut::new();
+            self.tx_peak = 0;
+        }
+        if let Some(tls) = &mut self.tls {
+            tls.park();
+        }
+    }
+
     /// Whether bytes are overwritten when they have left the send buffer, which they are unless told otherwise: those
     /// of a login can hold a password. Whoever knows that the login is over can save the work.
     pub fn wipe_sent(&mut self, on: bool) {
@@ -435,6 +451,25 @@ mod tests {
         pipe.transmit().unwrap();
         pipe.transmitted(1000);
         assert_eq!(pipe.tx_peak, 1000);
+    }
+
+    #[test]
+    fn a_parked_pipe_holds_no_memory_but_what_is_in_it() {
+        let mut pipe = Pipe::with_capacity(4096, 512);
+        pipe.recv_buf().extend_from_slice(b"rest");
+        pipe.received().unwrap();
+        pipe.buffers().1.extend_from_slice(b"x");
+        pipe.transmit().unwrap();
+        pipe.transmitted(1);
+        pipe.park();
+        assert_eq!((pipe.tx.capacity(), &pipe.rx[..]), (0, &b"rest"[..]));
+        pipe.buffers().0.clear();
+        pipe.park();
+        assert_eq!((pipe.rx.capacity(), pipe.bytes_in()), (0, 4));
+        pipe.recv_buf().extend_from_slice(b"more");
+        pipe.received().unwrap();
+        assert_eq!(&pipe.buffers().0[..], b"more");
+        assert_eq!(pipe.bytes_in(), 8);
     }
 
     #[test]

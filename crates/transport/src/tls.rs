@@ -109,6 +109,16 @@ impl Tls {
         &mut self.incoming
     }
 
+    /// Gives back the memory of buffers that hold nothing.
+    pub(crate) fn park(&mut self) {
+        if self.incoming.is_empty() {
+            self.incoming = BytesMut::new();
+        }
+        if self.outgoing.is_empty() {
+            self.outgoing = Outgoing::default();
+        }
+    }
+
     pub(crate) fn received_len(&self) -> usize {
         self.incoming.len()
     }

@@ -1,0 +1,178 @@
+//! What every operation is made of: a start, commands, and their replies.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use porpoise_classic::{ClassicError, Event, Misuse, Session};
+use porpoise_wire::Cx;
+
+use super::{Client, Phase};
+use crate::{Error, Operation, Tap};
+
+impl Client {
+    /// Makes the session ready for an operation: reads what an earlier one left, and does what it still owes.
+    #[inline]
+    pub(crate) fn poll_start(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        match &self.phase {
+            Phase::Ready(session) if session.is_idle() && self.care.is_none() => Poll::Ready(Ok(())),
+            _ => self.poll_settle(cx),
+        }
+    }
+
+    /// [`poll_start`](Self::poll_start), awaited.
+    #[inline]
+    pub(crate) async fn start(&mut self) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_start(cx)).await
+    }
+
+    /// Any command of the [`Session`], for what has no call of its own here: reads what an earlier call left, then
+    /// encodes the command. Its reply is read by [`next_event`](Self::next_event).
+    ///
+    /// Dropped: clean. Once this returned, the command's reply is drained by the next call.
+    ///
+    /// # Errors
+    /// The connection is broken; [`Error::Misuse`] when the session does not take the command.
+    #[inline]
+    pub async fn command(
+        &mut self,
+        command: impl FnOnce(&mut Session, &mut Cx<'_, Tap>) -> Result<(), Misuse>,
+    ) -> Result<(), Error> {
+        self.start().await?;
+        self.encode(command)
+    }
+
+    /// The next event of the running command; `None` when it is over, and written if it has no reply.
+    ///
+    /// Dropped: nothing is lost, and another call goes on where this one was.
+    ///
+    /// # Errors
+    /// The connection is broken. What the server refuses is an event.
+    pub async fn next_event(&mut self) -> Result<Option<Event>, Error> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// Encodes a command that may leave something in the session.
+    #[inline]
+    pub(crate) fn encode(
+        &mut self,
+        command: impl FnOnce(&mut Session, &mut Cx<'_, Tap>) -> Result<(), Misuse>,
+    ) -> Result<(), Error> {
+        self.touched = true;
+        self.encode_untouched(command)
+    }
+
+    /// Encodes a command that leaves nothing in the session.
+    #[inline]
+    pub(super) fn encode_untouched(
+        &mut self,
+        command: impl FnOnce(&mut Session, &mut Cx<'_, Tap>) -> Result<(), Misuse>,
+    ) -> Result<(), Error> {
+        let Phase::Ready(session) = &mut self.phase else { return Err(self.unusable()) };
+        match command(session, &mut self.io.lend()) {
+            Ok(()) => Ok(()),
+            Err(misuse) => Err(self.misused(misuse)),
+        }
+    }
+
+    #[cold]
+    fn misused(&mut self, misuse: Misuse) -> Error {
+        if matches!(misuse, Misuse::OutOfStep | Misuse::Closed) {
+            self.end(Operation::Closed);
+            return self.unusable();
+        }
+        Error::Misuse(misuse)
+    }
+
+    /// The next event of the running operation; `None` when it is over.
+    #[inline]
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, Error>> {
+        if self.care.is_some() { self.poll_watched(cx) } else { self.poll_event(cx) }
+    }
+
+    /// The next event, whatever the clock says.
+    #[inline]
+    pub(super) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, Error>> {
+        let Phase::Ready(session) = &mut self.phase else { return Poll::Ready(Err(self.unusable())) };
+        match ready!(self.io.poll_drive(&mut **session, &self.options, cx)) {
+            Ok(event) => {
+                if let Some(Event::Ok(_) | Event::End(_)) = &event {
+                    self.observe(event.as_ref());
+                }
+                Poll::Ready(Ok(event))
+            }
+            Err(error) => Poll::Ready(Err(self.broken(error))),
+        }
+    }
+
+    /// Takes note of what the server tells about the session.
+    #[inline]
+    fn observe(&mut self, event: Option<&Event>) {
+        let end = match event {
+            Some(Event::Ok(ok)) => ok.end(),
+            Some(Event::End(end)) => end,
+            _ => return,
+        };
+        if !end.session_state().is_empty() {
+            self.care.get_or_insert_default().tracked.observe(end);
+        }
+        if let Some(care) = &mut self.care
+            && care.resetting
+        {
+            care.forget_session();
+            self.touched = false;
+        }
+    }
+
+    #[cold]
+    fn broken(&mut self, error: ClassicError) -> Error {
+        self.end(Operation::Closed);
+        error.into()
+    }
+
+    /// Ready once `at` has passed.
+    pub(crate) fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        self.care.get_or_insert_default().poll_until(at, self.runtime, cx)
+    }
+
+    /// Reads the running command's results to their end, and gives its error if it has one.
+    #[inline]
+    pub(crate) async fn finish(&mut self) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_finish(cx)).await
+    }
+
+    /// Gives the first error at once; what is behind it is left to the next call.
+    #[inline]
+    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        loop {
+            match ready!(self.poll_next(cx))? {
+                None => return Poll::Ready(Ok(())),
+                Some(Event::Err(err)) => return Poll::Ready(Err(Error::Server(err))),
+                Some(Event::InfileRefused(refused)) => {
+                    return Poll::Ready(Err(Error::InfileRefused(refused)));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Gives the connection up: the server, who may still be sending, learns it at once.
+    #[cold]
+    pub(crate) fn end(&mut self, why: Operation) {
+        if let Phase::Ready(session) = &mut self.phase {
+            session.closed(&mut self.io.lend());
+        }
+        self.phase = Phase::Closed(why);
+        self.io.hang_up();
+        self.care = None;
+    }
+
+    #[cold]
+    pub(crate) fn unusable(&self) -> Error {
+        Error::Unusable(match self.phase {
+            Phase::Ready(_) => Operation::Closed,
+            Phase::ChangingUser => Operation::ChangeUserDropped,
+            Phase::Closed(why) => why,
+        })
+    }
+}

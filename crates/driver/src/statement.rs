@@ -1,0 +1,167 @@
+//! Prepared statements: handles, the cache, and closing.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lru::LruCache;
+use porpoise_classic::{Columns, Event, Prepared};
+
+use crate::{Client, Error};
+
+/// A prepared statement of one session.
+///
+/// Clones share it. When the last one is gone, the cache's own included, the statement is closed by the next operation of
+/// its client, in the same write as that operation's command: closing costs no round trip. After a
+/// [`reset`](Client::reset_connection) or a [change of user](Client::change_user) it is of no more use, as with any other
+/// session.
+#[derive(Clone)]
+pub struct Statement {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    id: u32,
+    params: Columns,
+    columns: Columns,
+    /// Whose session it is, and who closes it.
+    closes: Arc<Closes>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.closes.give(self.id);
+    }
+}
+
+impl fmt::Debug for Statement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Statement")
+            .field("id", &self.inner.id)
+            .field("params", &self.inner.params.len())
+            .field("columns", &self.inner.columns)
+            .finish()
+    }
+}
+
+impl Statement {
+    fn new(prepared: Prepared, closes: Arc<Closes>) -> Self {
+        let Prepared { statement_id, params, columns, .. } = prepared;
+        Self { inner: Arc::new(Inner { id: statement_id, params, columns, closes }) }
+    }
+
+    /// Its id in its session.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.inner.id
+    }
+
+    /// Its parameters, as far as the server can tell what they are.
+    #[must_use]
+    pub fn params(&self) -> &Columns {
+        &self.inner.params
+    }
+
+    /// The columns of its result as they were when it was prepared; each execution tells them anew.
+    #[must_use]
+    pub fn columns(&self) -> &Columns {
+        &self.inner.columns
+    }
+
+    /// Whether it belongs to the session that has these.
+    fn is_of(&self, closes: Option<&Arc<Closes>>) -> bool {
+        closes.is_some_and(|closes| Arc::ptr_eq(closes, &self.inner.closes))
+    }
+}
+
+/// Ids of statements that nobody uses any more. One for each session: it also tells whose a statement is.
+#[derive(Default)]
+pub(crate) struct Closes {
+    /// Whether there are any: asked before each operation.
+    any: AtomicBool,
+    ids: Mutex<Vec<u32>>,
+}
+
+impl Closes {
+    pub(crate) fn give(&self, id: u32) {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+        self.any.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn take(&self) -> Option<u32> {
+        if !self.any.load(Ordering::Acquire) {
+            return None;
+        }
+        let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = ids.pop();
+        if ids.is_empty() {
+            self.any.store(false, Ordering::Release);
+        }
+        id
+    }
+}
+
+/// The statements used last, by their text.
+#[derive(Default)]
+pub(crate) struct StatementCache {
+    /// Made when it is first used.
+    statements: Option<LruCache<Box<str>, Statement>>,
+}
+
+impl StatementCache {
+    fn get(&mut self, sql: &str) -> Option<Statement> {
+        self.statements.as_mut()?.get(sql).cloned()
+    }
+
+    fn put(&mut self, sql: &str, statement: &Statement, size: usize) {
+        let Some(size) = NonZeroUsize::new(size) else { return };
+        self.statements.get_or_insert_with(LruCache::unbounded).put(sql.into(), statement.clone());
+        while self.statements.as_ref().is_some_and(|statements| statements.len() > size.get()) {
+            self.statements.as_mut().and_then(LruCache::pop_lru);
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.statements = None;
+    }
+}
+
+impl Client {
+    /// Prepares a statement, or finds it in the cache.
+    ///
+    /// The cache holds as many as [the options](crate::OptionsBuilder::statement_cache) say. A statement that has left it is
+    /// closed with the next operation, unless the caller still has it.
+    ///
+    /// Dropped: drained; what was prepared is closed.
+    ///
+    /// # Errors
+    /// [`Error::Server`] if the server cannot prepare it.
+    pub async fn prepare(&mut self, sql: &str) -> Result<Statement, Error> {
+        self.start().await?;
+        self.prepare_started(sql).await
+    }
+
+    /// The same inside of an operation.
+    pub(crate) async fn prepare_started(&mut self, sql: &str) -> Result<Statement, Error> {
+        if let Some(statement) = self.care.as_mut().and_then(|care| care.cache.get(sql)) {
+            return Ok(statement);
+        }
+        self.encode(|session, cx| session.stmt_prepare(sql, cx))?;
+        let mut prepared = None;
+        while let Some(event) = self.next_event().await? {
+            match event {
+                Event::Prepared(found) => prepared = Some(found),
+                Event::Err(err) => return Err(Error::Server(err)),
+                _ => {}
+            }
+        }
+        // The session gives no other event.
+        let Some(prepared) = prepared else { return Err(self.unusable()) };
+        let size = self.options().session.statement_cache;
+        let care = self.care.get_or_insert_default();
+        let statement = Statement::new(*prepared, Arc::clone(care.closes()));
+        care.cache.put(sql, &statement, size);
+        Ok(statement)
+    }
+}
