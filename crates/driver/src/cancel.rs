@@ -183,6 +183,11 @@ impl Fence {
         Poll::Ready(if std::mem::take(&mut state.sent) { Quiet::Absorb } else { Quiet::Yes })
     }
 
+    /// The operation is over; a KILL may still be on its way.
+    pub(crate) fn finish(&self) {
+        self.lock().running = false;
+    }
+
     /// The next operation begins.
     pub(crate) fn begin(&self) {
         let mut state = self.lock();

@@ -21,6 +21,8 @@ pub(crate) struct Care {
     pub(crate) chore: Option<Chore>,
     /// COM_RESET_CONNECTION was sent, and its reply is not read.
     pub(crate) resetting: bool,
+    /// Commands were sent before the replies to earlier ones were read.
+    pub(crate) pipelined: bool,
     /// Statements that nobody uses any more.
     pub(crate) closes: Option<Arc<Closes>>,
     pub(crate) cache: StatementCache,
@@ -91,6 +93,15 @@ impl Care {
     /// Whoever closes statements of this session.
     pub(crate) fn closes(&mut self) -> &Arc<Closes> {
         self.closes.get_or_insert_default()
+    }
+
+    /// The operation is over.
+    pub(crate) fn over(&mut self) {
+        // A cancel that has begun goes on without its clock.
+        self.watch = None;
+        if let Some(fence) = &self.fence {
+            fence.finish();
+        }
     }
 
     /// An operation begins.

@@ -1,5 +1,7 @@
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use porpoise_classic::{ClassicError, ClientError, ErrPacket, InfileRefused, Misuse, ServerError};
@@ -23,6 +25,8 @@ pub enum Operation {
     TimedOut,
     /// A cancel was on its way that might have hit the next statement.
     CancelLost,
+    /// A file was being sent to the server, and dropped in the middle.
+    InfileDropped,
     /// A transaction that was dropped could not be rolled back.
     RollbackFailed,
 }
@@ -55,6 +59,8 @@ pub enum Error {
     /// Replies to pipelined commands came out of order. The session broke, and pipelining is off from now on for all
     /// connections made from the same options.
     Pipelined(ClassicError),
+    /// The caller's reader failed. The session goes on.
+    Source(Arc<io::Error>),
     /// The call makes no sense as things are. Nothing was sent, and the session goes on.
     Usage(Usage),
 }
@@ -85,7 +91,9 @@ impl Error {
         match self {
             Self::Connect(_) | Self::Session(_) | Self::Unusable(_) | Self::Pipelined(_) => true,
             Self::TimedOut { closed, .. } => *closed,
-            Self::Server(_) | Self::InfileRefused(_) | Self::Misuse(_) | Self::Usage(_) => false,
+            Self::Server(_) | Self::InfileRefused(_) | Self::Misuse(_) | Self::Source(_) | Self::Usage(_) => {
+                false
+            }
         }
     }
 
@@ -118,6 +126,7 @@ impl Error {
             Self::Session(error) | Self::Pipelined(error) => error.client_error(),
             Self::TimedOut { closed: true, .. } => ClientError::CR_SERVER_LOST,
             Self::TimedOut { closed: false, .. } => ServerError::ER_QUERY_INTERRUPTED,
+            Self::Source(_) => ClientError::CR_UNKNOWN_ERROR,
             Self::Usage(_) => ClientError::CR_COMMANDS_OUT_OF_SYNC,
             Self::InfileRefused(_) => ClientError::CR_LOAD_DATA_LOCAL_INFILE_REJECTED,
             Self::Unusable(_) => ClientError::CR_SERVER_GONE_ERROR,
@@ -134,6 +143,7 @@ impl fmt::Display for Error {
             Self::Session(error) => error.fmt(f),
             Self::Misuse(misuse) => misuse.fmt(f),
             Self::Usage(usage) => usage.fmt(f),
+            Self::Source(error) => write!(f, "what was to be sent cannot be read: {error}"),
             Self::TimedOut { after, closed: false } => write!(f, "not done after {after:?}, and cancelled"),
             Self::TimedOut { after, closed: true } => {
                 write!(f, "not done after {after:?}, and not to be cancelled: the session is closed")
@@ -154,6 +164,7 @@ impl fmt::Display for Error {
             Self::Unusable(Operation::CancelLost) => {
                 f.write_str("a cancel was on its way that might have hit the next statement")
             }
+            Self::Unusable(Operation::InfileDropped) => f.write_str("a file was not sent to its end"),
             Self::Unusable(Operation::RollbackFailed) => {
                 f.write_str("a transaction that was dropped could not be rolled back")
             }
@@ -166,6 +177,7 @@ impl StdError for Error {
         match self {
             Self::Connect(error) => Some(error),
             Self::Session(error) | Self::Pipelined(error) => Some(error),
+            Self::Source(error) => Some(&**error),
             _ => None,
         }
     }

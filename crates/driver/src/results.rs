@@ -24,9 +24,9 @@ enum State {
     Before,
     /// Rows are to come.
     Rows,
-    /// The result has ended.
+    /// The result has ended, and another follows.
     After,
-    /// All results have.
+    /// All results have ended.
     Done,
 }
 
@@ -39,6 +39,14 @@ impl fmt::Debug for Results<'_> {
 impl<'a> Results<'a> {
     pub(crate) async fn start(client: &'a mut Client) -> Result<Self, Error> {
         let mut results = Self { client, columns: None, ok: None, end: None, state: State::Before };
+        results.open().await?;
+        Ok(results)
+    }
+
+    /// The same when the reply's first event was read.
+    pub(crate) async fn resume(client: &'a mut Client, first: Option<Event>) -> Result<Self, Error> {
+        let mut results = Self { client, columns: None, ok: None, end: None, state: State::Before };
+        results.take(first)?;
         results.open().await?;
         Ok(results)
     }
@@ -103,12 +111,13 @@ impl<'a> Results<'a> {
     /// [`Error::Server`] when a statement fails.
     pub async fn next_result(&mut self) -> Result<bool, Error> {
         while self.next_batch().await?.is_some() {}
-        if self.state == State::After {
-            self.state = State::Before;
-            (self.columns, self.ok, self.end) = (None, None, None);
-            self.open().await?;
+        if self.state != State::After {
+            return Ok(false);
         }
-        Ok(self.state != State::Done)
+        self.state = State::Before;
+        (self.columns, self.ok, self.end) = (None, None, None);
+        self.open().await?;
+        Ok(true)
     }
 
     /// Reads everything that is left.
@@ -120,6 +129,7 @@ impl<'a> Results<'a> {
         Ok(())
     }
 
+    #[inline]
     async fn open(&mut self) -> Result<(), Error> {
         while self.state == State::Before {
             let event = poll_fn(|cx| self.client.poll_next(cx)).await?;
@@ -128,31 +138,42 @@ impl<'a> Results<'a> {
         Ok(())
     }
 
+    #[inline]
     fn take(&mut self, event: Option<Event>) -> Result<(), Error> {
         match event {
-            None => self.state = State::Done,
             Some(Event::Columns(columns)) => {
                 self.columns = Some(columns);
                 self.state = State::Rows;
             }
             Some(Event::Ok(ok)) => {
+                self.ended(ok.has_more_results());
                 self.ok = Some(ok);
-                self.state = State::After;
             }
             Some(Event::End(end)) => {
+                self.ended(end.has_more_results());
                 self.end = Some(end);
-                self.state = State::After;
             }
             Some(Event::InfileRefused(refused)) => {
-                self.state = State::Done;
+                self.ended(false);
                 return Err(Error::InfileRefused(refused));
             }
             Some(Event::Err(err)) => {
-                self.state = State::Done;
+                self.ended(false);
                 return Err(Error::Server(err));
             }
             Some(_) => {}
+            None => self.ended(false),
         }
         Ok(())
+    }
+
+    #[inline]
+    fn ended(&mut self, more: bool) {
+        if more {
+            self.state = State::After;
+        } else {
+            self.state = State::Done;
+            self.client.over();
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use lru::LruCache;
 use porpoise_classic::{Columns, Event, Prepared};
 
-use crate::{Client, Error};
+use crate::{Client, Error, Usage};
 
 /// A prepared statement of one session.
 ///
@@ -67,11 +67,6 @@ impl Statement {
     #[must_use]
     pub fn columns(&self) -> &Columns {
         &self.inner.columns
-    }
-
-    /// Whether it belongs to the session that has these.
-    fn is_of(&self, closes: Option<&Arc<Closes>>) -> bool {
-        closes.is_some_and(|closes| Arc::ptr_eq(closes, &self.inner.closes))
     }
 }
 
@@ -140,6 +135,16 @@ impl Client {
     pub async fn prepare(&mut self, sql: &str) -> Result<Statement, Error> {
         self.start().await?;
         self.prepare_started(sql).await
+    }
+
+    /// A statement must be of this session: another one has other statements of the same ids.
+    #[inline]
+    pub(crate) fn check_statement(&self, statement: &Statement) -> Result<(), Error> {
+        let closes = self.care.as_ref().and_then(|care| care.closes.as_ref());
+        if closes.is_some_and(|closes| Arc::ptr_eq(closes, &statement.inner.closes)) {
+            return Ok(());
+        }
+        Err(Error::Usage(Usage::ForeignStatement))
     }
 
     /// The same inside of an operation.

@@ -128,7 +128,7 @@ impl Client {
         if let Some(level) = options.isolation {
             let unused = Unused(&mut *beginning.client);
             unused.0.encode(|session, cx| session.query(level.statement(), cx))?;
-            let set = unused.0.finish().await;
+            let set = unused.0.finish_command().await;
             if matches!(set, Ok(()) | Err(Error::Server(_))) {
                 // It goes on, or there is no level to be used up.
                 std::mem::forget(unused);

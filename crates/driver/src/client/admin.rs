@@ -133,6 +133,9 @@ impl Client {
     /// was received and not read yet stays.
     pub fn park(&mut self) {
         self.io.pipe.park();
+        if let Phase::Ready(session) = &mut self.phase {
+            session.release_memory();
+        }
     }
 
     /// `COM_CHANGE_USER`: logs in again, as the user in `options`; all that the session had is gone.

@@ -4,8 +4,8 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use porpoise_classic::{ClassicError, Event, Misuse, Session};
-use porpoise_wire::Cx;
+use porpoise_classic::{ClassicError, ClassicErrorKind, Event, Misuse, Session};
+use porpoise_wire::{Cx, WireError};
 
 use super::{Client, Phase};
 use crate::{Error, Operation, Tap};
@@ -84,6 +84,26 @@ impl Client {
         Error::Misuse(misuse)
     }
 
+    /// Whether the server waits for a file.
+    pub(crate) fn wants_file(&self) -> bool {
+        self.session().is_some_and(Session::wants_file)
+    }
+
+    /// How many replies were not read to their end.
+    pub(crate) fn replies_owed(&self) -> usize {
+        self.session().map_or(0, Session::replies_owed)
+    }
+
+    /// Whether commands may be encoded that do not wait for each other's replies.
+    pub(crate) fn set_pipelining(&mut self, on: bool) {
+        if let Phase::Ready(session) = &mut self.phase {
+            session.set_pipelining(on);
+        }
+        if on {
+            self.care.get_or_insert_default().pipelined = true;
+        }
+    }
+
     /// The next event of the running operation; `None` when it is over.
     #[inline]
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, Error>> {
@@ -126,8 +146,15 @@ impl Client {
 
     #[cold]
     fn broken(&mut self, error: ClassicError) -> Error {
+        let pipelined = self.care.as_ref().is_some_and(|care| care.pipelined);
         self.end(Operation::Closed);
-        error.into()
+        match error.kind() {
+            ClassicErrorKind::Packet { error: WireError::OutOfOrder { .. }, .. } if pipelined => {
+                self.options.stop_pipelining();
+                Error::Pipelined(error)
+            }
+            _ => Error::Session(error),
+        }
     }
 
     /// Ready once `at` has passed.
@@ -138,7 +165,24 @@ impl Client {
     /// Reads the running command's results to their end, and gives its error if it has one.
     #[inline]
     pub(crate) async fn finish(&mut self) -> Result<(), Error> {
+        let result = self.finish_command().await;
+        self.over();
+        result
+    }
+
+    /// The same, of an operation that has more commands.
+    #[inline]
+    pub(crate) async fn finish_command(&mut self) -> Result<(), Error> {
         poll_fn(|cx| self.poll_finish(cx)).await
+    }
+
+    /// The operation is over.
+    #[inline]
+    pub(crate) fn over(&mut self) {
+        // A pipeline is over with its last reply.
+        if self.care.is_some() && self.replies_owed() == 0 {
+            self.care.get_or_insert_default().over();
+        }
     }
 
     /// Gives the first error at once; what is behind it is left to the next call.

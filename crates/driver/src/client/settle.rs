@@ -31,7 +31,7 @@ impl Client {
                 ready!(self.poll_drain(cx))?;
             }
             let Some(care) = &mut self.care else { return Poll::Ready(Ok(())) };
-            (care.chore, care.resetting) = (None, false);
+            (care.chore, care.resetting, care.pipelined) = (None, false, false);
             if let Some(fence) = care.fence.clone() {
                 match fence.poll_quiet(cx) {
                     Poll::Ready(Quiet::Yes) => {}
@@ -117,8 +117,13 @@ impl Client {
                     return Poll::Ready(Err(self.give_up(Operation::TooSlowToDrain)));
                 }
             }
-            if !matches!(self.phase, Phase::Ready(_)) || self.is_idle() {
+            let Phase::Ready(session) = &self.phase else { return Poll::Ready(Ok(())) };
+            if session.is_idle() {
                 return Poll::Ready(Ok(()));
+            }
+            if session.wants_file() {
+                // Its end would make the server keep the half of it.
+                return Poll::Ready(Err(self.give_up(Operation::InfileDropped)));
             }
         }
     }
