@@ -3,6 +3,7 @@ use std::iter::FusedIterator;
 use porpoise_wire::{Reader, WireError};
 
 use crate::row::{Encoding, RowError};
+use crate::width::{self, Width};
 use crate::{ColumnType, Columns};
 
 /// The cells of a row; `None` is NULL.
@@ -92,18 +93,11 @@ fn bitmap<'a>(r: &mut Reader<'a>, columns: &Columns) -> Result<&'a [u8], RowErro
 
 fn binary_value<'a>(r: &mut Reader<'a>, column_type: ColumnType) -> Result<Option<&'a [u8]>, WireError> {
     let field = "binary value";
-    let len = match column_type {
-        ColumnType::Null => return Ok(None),
-        ColumnType::Tiny => 1,
-        ColumnType::Short | ColumnType::Year => 2,
-        // INT24 has three bytes in its name only.
-        ColumnType::Long | ColumnType::Int24 | ColumnType::Float => 4,
-        ColumnType::LongLong | ColumnType::Double => 8,
-        ColumnType::Date | ColumnType::Time | ColumnType::DateTime | ColumnType::Timestamp => {
-            r.u8(field)?.into()
-        }
-        // Everything that is not listed, types of the future included, is a string.
-        _ => return r.lenenc_bytes(field).map(Some),
+    let len = match width::of(column_type) {
+        Width::None => return Ok(None),
+        Width::Fixed(len) => len,
+        Width::Short => r.u8(field)?.into(),
+        Width::Lenenc => return r.lenenc_bytes(field).map(Some),
     };
     r.bytes(field, len).map(Some)
 }

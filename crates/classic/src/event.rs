@@ -1,6 +1,8 @@
 use std::fmt;
 
-use crate::{ClientError, Columns, EofPacket, ErrPacket, OkPacket, RowBatch, SessionState, StatusFlags};
+use crate::{
+    ClientError, Columns, EofPacket, ErrPacket, OkPacket, RowBatch, RowPart, SessionState, StatusFlags,
+};
 
 /// What a session has to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +16,11 @@ pub enum Event {
     Columns(Columns),
     /// Rows of it.
     Rows(RowBatch),
+    /// A part of a large row, if these are [streamed](crate::Session::stream_rows).
+    RowPart(RowPart),
+    /// A result set begins, in place of [`Columns`](Self::Columns), that does not have the columns that its statement
+    /// was [executed](crate::Session::stmt_execute_with) with. Its rows are skipped; its [`End`](Self::End) follows.
+    ColumnsChanged(ColumnsChanged),
     /// It is over.
     End(ResultEnd),
     /// A statement is prepared.
@@ -187,6 +194,26 @@ pub struct Prepared {
     /// How many warnings `SHOW WARNINGS` would list.
     pub warnings: u16,
 }
+
+/// A prepared statement's result has another number of columns than the definitions that were kept of it: the schema
+/// has changed since. Prepare it again, with metadata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ColumnsChanged {
+    /// How many columns were kept.
+    pub kept: usize,
+    /// How many the result has.
+    pub sent: usize,
+}
+
+impl fmt::Display for ColumnsChanged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kept, sent } = self;
+        write!(f, "the result has {sent} columns, but {kept} definitions were kept: the schema has changed")
+    }
+}
+
+impl std::error::Error for ColumnsChanged {}
 
 /// A file that the server asked for and did not get.
 #[derive(Clone, Debug, PartialEq, Eq)]

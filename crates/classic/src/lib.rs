@@ -86,6 +86,7 @@
 //! [`Limits`](porpoise_wire::Limits). An ERR that comes unasked, as servers send before they drop an idle connection, is
 //! told, and no further command is sent.
 
+mod big_row;
 mod cells;
 mod columns;
 mod command;
@@ -101,11 +102,13 @@ mod row;
 mod session;
 mod state;
 mod statement;
+mod width;
 
+pub use big_row::{RowPart, RowPiece, RowReader};
 pub use cells::Cells;
 pub use columns::Columns;
 pub use error::{ClassicError, ClassicErrorKind, Misuse};
-pub use event::{Event, InfileRefused, OkReply, Prepared, ResultEnd};
+pub use event::{ColumnsChanged, Event, InfileRefused, OkReply, Prepared, ResultEnd};
 pub use generated::capability::CapabilityFlags;
 pub use generated::client_error::ClientError;
 pub use generated::collation::Collation;

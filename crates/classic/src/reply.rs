@@ -4,7 +4,7 @@ use porpoise_trace::{TraceEvent, TraceSink};
 use porpoise_wire::{Cx, Frame, Step, WireError};
 
 use crate::error::{ClassicError, ClassicErrorKind};
-use crate::event::{InfileRefused, OkReply, ResultEnd};
+use crate::event::{ColumnsChanged, InfileRefused, OkReply, ResultEnd};
 use crate::packets::{is_end, is_row};
 use crate::row::{Encoding, RowBatch};
 use crate::session::{Session, open};
@@ -35,8 +35,15 @@ impl Session {
                     let kind = ClassicErrorKind::OutOfStep { owed: self.queue.len() };
                     return Err(self.error(kind, false));
                 }
-                State::Rows(encoding) if cx.trace.on() => self.rows_in::<true, T>(encoding, cx)?,
-                State::Rows(encoding) => self.rows_in::<false, T>(encoding, cx)?,
+                State::Rows(encoding) => match self.stream_over {
+                    None => self.rows(encoding, usize::MAX, cx)?,
+                    Some(over) => self.rows_or_parts(encoding, over, cx)?,
+                },
+                State::RowParts { encoding, first, size } => self.row_part(encoding, first, size, cx)?,
+                State::SkippedRows(encoding) => match self.rows(encoding, usize::MAX, cx)? {
+                    Some(Step::Event(Event::Rows(_))) => None,
+                    step => step,
+                },
                 _ => self.packet(cx)?,
             };
             if let Some(step) = step {
@@ -80,9 +87,10 @@ impl Session {
             State::PsDescription => self.ps_description(first, cx),
             State::PsDefs(_) => self.ps_def(first, cx),
             State::FieldList => self.field_list_def(cx),
-            State::Rows(_) | State::FieldListEnd => self.result_end(cx),
+            State::Rows(_) | State::SkippedRows(_) | State::FieldListEnd => self.result_end(cx),
             State::Idle
             | State::FileRequest(_)
+            | State::RowParts { .. }
             | State::Orphaned
             | State::Quitting
             | State::Closed
@@ -90,14 +98,29 @@ impl Session {
         }
     }
 
-    /// Takes all rows that are there. `ON`: each is told to the trace.
+    /// Takes all rows that are there, up to the first of more than `max` bytes.
     #[inline]
-    fn rows_in<const ON: bool, T: TraceSink>(&mut self, encoding: Encoding, cx: &mut Cx<'_, T>) -> Read {
+    pub(crate) fn rows<T: TraceSink>(&mut self, encoding: Encoding, max: usize, cx: &mut Cx<'_, T>) -> Read {
+        if cx.trace.on() {
+            self.rows_in::<true, T>(encoding, max, cx)
+        } else {
+            self.rows_in::<false, T>(encoding, max, cx)
+        }
+    }
+
+    /// `ON`: each is told to the trace.
+    #[inline]
+    fn rows_in<const ON: bool, T: TraceSink>(
+        &mut self,
+        encoding: Encoding,
+        max: usize,
+        cx: &mut Cx<'_, T>,
+    ) -> Read {
         self.tell_read(cx);
         let (stage, capabilities, mut len) = (self.protocol_stage(), self.capabilities, 0);
         let Cx { rx, trace, .. } = cx;
         let run = self.framer.take_run(rx, |payload| {
-            let is_row = is_row(payload, encoding, capabilities);
+            let is_row = is_row(payload, encoding, capabilities) && payload.len() <= max;
             if ON && is_row {
                 if len > 0 {
                     trace.event(stage, &TraceEvent::ReadPacket);
@@ -118,7 +141,7 @@ impl Session {
     }
 
     #[inline]
-    fn tell_read<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) {
+    pub(crate) fn tell_read<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) {
         if !self.read_told {
             self.read_told = true;
             self.emit(cx, || TraceEvent::ReadPacket);
@@ -229,10 +252,27 @@ impl Session {
                     self.state = State::FieldDefs { left, encoding };
                     return Ok(None);
                 }
-                self.columns = Columns::undefined(left);
-                self.taken(State::Rows(encoding), Event::Columns(self.columns.clone()), cx)
+                self.undefined_columns(left, encoding, cx)
             }
         }
+    }
+
+    /// A result set that the server does not define. Text rows need no definitions; for binary ones those will do that
+    /// the statement was executed with, if there are as many.
+    fn undefined_columns<T: TraceSink>(
+        &mut self,
+        sent: usize,
+        encoding: Encoding,
+        cx: &mut Cx<'_, T>,
+    ) -> Read {
+        // Further results of the command are of other statements.
+        let kept = std::mem::take(&mut self.cached);
+        if !kept.is_empty() && kept.len() != sent {
+            let changed = ColumnsChanged { kept: kept.len(), sent };
+            return self.taken(State::SkippedRows(encoding), Event::ColumnsChanged(changed), cx);
+        }
+        self.columns = if kept.is_empty() { Columns::undefined(sent) } else { kept };
+        self.taken(State::Rows(encoding), Event::Columns(self.columns.clone()), cx)
     }
 
     /// Keeps a definition.
@@ -291,7 +331,7 @@ impl Session {
         }
         let end = end(payload, self.capabilities).map_err(|error| self.malformed(error))?;
         let next = match self.state {
-            State::Rows(encoding) => self.ended(&end, encoding),
+            State::Rows(encoding) | State::SkippedRows(encoding) => self.ended(&end, encoding),
             _ => self.ended_alone(&end),
         };
         self.taken(next, Event::End(end), cx)
@@ -327,7 +367,7 @@ impl Session {
     }
 
     #[cold]
-    fn unread(&self, error: WireError) -> ClassicError {
+    pub(crate) fn unread(&self, error: WireError) -> ClassicError {
         self.error(ClassicErrorKind::Packet { expected: self.state.expected(), error }, false)
     }
 

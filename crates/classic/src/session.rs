@@ -83,6 +83,8 @@ pub struct Session {
     /// The columns that the result that is awaited has if the server does not define them; none if nobody knows.
     pub(crate) cached: Columns,
     pub(crate) collector: Collector,
+    /// Rows of more bytes come in parts.
+    pub(crate) stream_over: Option<usize>,
     pub(crate) pipelining: bool,
     /// Replies that are owed behind the one that is being read.
     pub(crate) queue: VecDeque<Queued>,
@@ -117,6 +119,7 @@ impl Session {
             columns: Columns::default(),
             cached: Columns::default(),
             collector: Collector::default(),
+            stream_over: None,
             pipelining: false,
             queue: VecDeque::new(),
             sent: 0,

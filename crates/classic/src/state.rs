@@ -23,6 +23,10 @@ pub(crate) enum State {
     FieldDefsEof(Encoding),
     /// Rows, or their end.
     Rows(Encoding),
+    /// More of a row that comes in parts: its first byte, and how much of it came.
+    RowParts { encoding: Encoding, first: u8, size: usize },
+    /// Rows of other columns than those that they would be read by, or their end.
+    SkippedRows(Encoding),
     /// The text of COM_STATISTICS.
     Statistics,
     /// The first packet of the reply to COM_STMT_PREPARE.
@@ -70,7 +74,7 @@ impl State {
                 ProtocolStage::WaitForFieldDef
             }
             Self::FileRequest(_) => ProtocolStage::FileRequest,
-            Self::Rows(_) => ProtocolStage::WaitForRow,
+            Self::Rows(_) | Self::RowParts { .. } | Self::SkippedRows(_) => ProtocolStage::WaitForRow,
             Self::Statistics => ProtocolStage::WaitForPacket,
             Self::PsDescription => ProtocolStage::WaitForPsDescription,
             Self::PsDefs(preparing) => match preparing.group {
@@ -100,8 +104,11 @@ impl State {
             Self::InfileVerdict { .. } => "OK or ERR after a LOCAL INFILE request",
             Self::FieldDefs { .. } => "a column definition",
             Self::FieldDefsEof(_) => "EOF after column definitions",
-            Self::Rows(Encoding::Text) => "a text row or the end of rows",
-            Self::Rows(Encoding::Binary) => "a binary row or the end of rows",
+            Self::Rows(Encoding::Text) | Self::SkippedRows(Encoding::Text) => "a text row or the end of rows",
+            Self::Rows(Encoding::Binary) | Self::SkippedRows(Encoding::Binary) => {
+                "a binary row or the end of rows"
+            }
+            Self::RowParts { .. } => "the rest of a row",
             Self::Statistics => "statistics or ERR",
             Self::PsDescription => "COM_STMT_PREPARE_OK or ERR",
             Self::PsDefs(_) => "a definition of a prepared statement",

@@ -7,7 +7,9 @@ use std::fmt;
 /// a password too.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Payload<'a> {
+    /// All bytes, or the first few of a payload that was never held whole.
     bytes: &'a [u8],
+    len: usize,
     sensitive: bool,
 }
 
@@ -15,25 +17,31 @@ impl<'a> Payload<'a> {
     /// A payload that subscribers may read.
     #[must_use]
     pub const fn open(bytes: &'a [u8]) -> Self {
-        Self { bytes, sensitive: false }
+        Self { bytes, len: bytes.len(), sensitive: false }
     }
 
     /// A payload of which subscribers learn the length only.
     #[must_use]
     pub const fn sensitive(bytes: &'a [u8]) -> Self {
-        Self { bytes, sensitive: true }
+        Self { bytes, len: bytes.len(), sensitive: true }
+    }
+
+    /// A payload that went by in parts and was never held whole: subscribers learn its first byte and its length.
+    #[must_use]
+    pub const fn streamed(first: &'a [u8; 1], len: usize) -> Self {
+        Self { bytes: first, len, sensitive: false }
     }
 
     /// The payload's length in bytes.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.bytes.len()
+        self.len
     }
 
     /// Whether the payload is empty.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.len == 0
     }
 
     /// Whether the bytes are withheld.
@@ -42,10 +50,10 @@ impl<'a> Payload<'a> {
         self.sensitive
     }
 
-    /// The bytes, unless the payload is sensitive.
+    /// The bytes, unless the payload is sensitive or was streamed.
     #[must_use]
     pub const fn bytes(&self) -> Option<&'a [u8]> {
-        if self.sensitive { None } else { Some(self.bytes) }
+        if self.sensitive || self.bytes.len() != self.len { None } else { Some(self.bytes) }
     }
 
     /// The first byte, sensitive or not: only [`TraceEvent::first`](crate::TraceEvent::first) may tell it.
@@ -72,6 +80,9 @@ mod tests {
         assert!(secret.is_sensitive());
         let open = Payload::open(b"SELECT 1");
         assert_eq!(open.bytes(), Some(b"SELECT 1".as_slice()));
+        let streamed = Payload::streamed(b"S", 1 << 30);
+        assert_eq!((streamed.len(), streamed.first(), streamed.bytes()), (1 << 30, Some(b'S'), None));
+        assert_eq!(Payload::streamed(b"S", 1).bytes(), Some(&b"S"[..]));
         assert!(!open.is_sensitive() && !open.is_empty());
     }
 

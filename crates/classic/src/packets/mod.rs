@@ -35,9 +35,13 @@ fn header(r: &mut Reader<'_>, field: &'static str, allowed: &[u8]) -> Result<u8,
 /// Whether a packet ends rows or definitions. 0xFE may also start a text row, but only one whose first cell needs
 /// a length of eight bytes; an OK packet is never larger than one frame, so that it can be told from such a row.
 pub(crate) fn is_end(payload: &[u8], capabilities: CapabilityFlags) -> bool {
+    payload.first() == Some(&EofPacket::HEADER) && is_short_end(payload.len(), capabilities)
+}
+
+/// Whether a packet that starts with 0xFE is short enough for an end.
+pub(crate) const fn is_short_end(len: usize, capabilities: CapabilityFlags) -> bool {
     let ok = capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF);
-    let end = if ok { payload.len() <= MAX_FRAME_PAYLOAD } else { payload.len() < MIN_LONG_ROW };
-    end && payload.first() == Some(&EofPacket::HEADER)
+    if ok { len <= MAX_FRAME_PAYLOAD } else { len < MIN_LONG_ROW }
 }
 
 /// Whether a packet that comes where rows may come is one.
