@@ -80,6 +80,16 @@
 //! Nothing is copied but packets of more than one frame. A [`RowRef`] borrows from its batch;
 //! [`detach`](RowRef::detach) copies a row that is to be kept.
 //!
+//! Rows too large to be held are [streamed](Session::stream_rows): [`RowPart`]s of what was received, in which a
+//! [`RowReader`] finds the cells.
+//!
+//! # Result sets without definitions
+//!
+//! Under CLIENT_OPTIONAL_RESULTSET_METADATA and `resultset_metadata=NONE` the server sends the number of columns alone.
+//! Text rows can be read; binary ones with the definitions that came when the statement was prepared. If their number is
+//! not the result's, that is [`ColumnsChanged`]; a type of another width shows as a row that does not end with its packet;
+//! what has changed in neither cannot be seen.
+//!
 //! # Trust
 //!
 //! No bytes make a session panic, and no length is believed before it is held against the packet and the

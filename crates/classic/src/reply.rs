@@ -27,7 +27,7 @@ impl Session {
     pub(crate) fn run<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<Step<Event>, ClassicError> {
         loop {
             let step = match self.state {
-                State::Idle if cx.rx.is_empty() => return Ok(Step::Idle),
+                State::Idle if cx.rx.is_empty() && self.framer.is_drained() => return Ok(Step::Idle),
                 State::Quitting | State::FileRequest(_) if !cx.tx.is_empty() => return Ok(Step::NeedWrite),
                 State::Quitting | State::FileRequest(_) | State::Closed => return Ok(Step::Idle),
                 State::Failed(ref error) => return Err(error.clone()),

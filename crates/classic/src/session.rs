@@ -198,12 +198,14 @@ impl Session {
         self.unasked || self.framer.is_out_of_step()
     }
 
-    /// Gives back the memory that it keeps for the next reply: column definitions and queues.
+    /// Gives back the memory that it keeps for the next reply: column definitions, queues, codecs. Does nothing while a
+    /// reply is owed.
     pub fn release_memory(&mut self) {
         if self.is_idle() {
             (self.columns, self.cached) = Default::default();
             self.collector = Collector::default();
             self.queue = VecDeque::new();
+            self.framer.park();
         }
     }
 

@@ -376,14 +376,25 @@ impl Framer {
     }
 
     #[cold]
-    pub(crate) fn write_compressed(&mut self, tx: &mut BytesMut, body: impl FnOnce(&mut BytesMut)) -> usize {
-        let Some(compressed) = &mut self.compressed else { return 0 };
+    pub(crate) fn write_compressed<E>(
+        &mut self,
+        tx: &mut BytesMut,
+        body: impl FnOnce(&mut BytesMut) -> Result<(), E>,
+    ) -> Result<usize, E> {
+        let Some(compressed) = &mut self.compressed else { return Ok(0) };
         let start = tx.len();
         tx.put_bytes(0, FRAME_HEADER_LEN);
         compressed.inner.sequence = self.sequence;
-        let len = compressed.inner.write(tx, body);
-        compressed.frame(tx, start, &mut self.sequence);
-        len
+        match compressed.inner.try_write(tx, body) {
+            Ok(len) => {
+                compressed.frame(tx, start, &mut self.sequence);
+                Ok(len)
+            }
+            Err(error) => {
+                tx.truncate(start);
+                Err(error)
+            }
+        }
     }
 }
 

@@ -1,3 +1,5 @@
+use std::convert::Infallible;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::compress::{Compressed, Compression};
@@ -374,19 +376,42 @@ impl Framer {
     /// payload's length.
     #[inline]
     pub fn write(&mut self, tx: &mut BytesMut, body: impl FnOnce(&mut BytesMut)) -> usize {
+        let written = self.try_write(tx, |payload| {
+            body(payload);
+            Ok::<(), Infallible>(())
+        });
+        match written {
+            Ok(len) => len,
+            Err(never) => match never {},
+        }
+    }
+
+    /// The same for a payload that may turn out to be none: on an error `tx` and the sequence ids are as before.
+    ///
+    /// # Errors
+    /// Those of `body`.
+    #[inline]
+    pub fn try_write<E>(
+        &mut self,
+        tx: &mut BytesMut,
+        body: impl FnOnce(&mut BytesMut) -> Result<(), E>,
+    ) -> Result<usize, E> {
         if self.reading == Reading::Compressed {
             return self.write_compressed(tx, body);
         }
         let start = tx.len();
         tx.put_slice(&[0; HEADER_LEN]);
-        body(tx);
+        if let Err(error) = body(tx) {
+            tx.truncate(start);
+            return Err(error);
+        }
         let len = tx.len() - start - HEADER_LEN;
         if len >= MAX_FRAME_PAYLOAD {
             self.split(tx, start);
         } else if let Some(header) = tx.get_mut(start..).and_then(|packet| packet.first_chunk_mut()) {
             *header = self.next_header(len);
         }
-        len
+        Ok(len)
     }
 
     /// Breaks the packet that starts at `start` into frames; the slow path of 16 MiB and more.
@@ -448,6 +473,18 @@ mod tests {
             assert!(tx.is_empty());
             assert_eq!(usize::from(reader.sequence), frames);
         }
+    }
+
+    #[test]
+    fn a_packet_that_turns_out_to_be_none_leaves_nothing() {
+        let (mut f, mut tx) = (framer(100), BytesMut::from(&b"before"[..]));
+        f.write(&mut tx, |p| p.put_u8(1));
+        let (mark, sent) = (f.mark(), tx.clone());
+        let failed = f.try_write(&mut tx, |p| {
+            p.put_bytes(0, 50);
+            Err("no")
+        });
+        assert_eq!((failed, f.mark(), tx), (Err("no"), mark, sent));
     }
 
     #[test]
