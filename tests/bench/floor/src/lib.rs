@@ -1,9 +1,13 @@
 //! The bytes of the least that a correct client can do: one account of `caching_sha2_password`, one character set,
 //! no attributes, no errors worth the name. Nothing here is general; it bounds what any client can reach.
 
+mod cells;
+
 use anyhow::{Context as _, Result, bail, ensure};
 use bench_harness::Args;
 use sha2::{Digest as _, Sha256};
+
+pub use self::cells::{Param, binary_len, command, execute, field, int, lenenc};
 
 /// LONG_PASSWORD, CONNECT_WITH_DB, PROTOCOL_41, TRANSACTIONS, SECURE_CONNECTION, MULTI_STATEMENTS, MULTI_RESULTS,
 /// PS_MULTI_RESULTS, PLUGIN_AUTH, PLUGIN_AUTH_LENENC_CLIENT_DATA, DEPRECATE_EOF
@@ -41,25 +45,35 @@ impl Inbox {
         (self.start, self.end) = (0, 0);
     }
 
-    /// Whether there is a whole packet.
+    /// How long the payload of the next packet is, once all of it is there.
+    #[inline]
     #[must_use]
-    pub fn has_next(&self) -> bool {
-        self.peek().is_some()
-    }
-
-    fn peek(&self) -> Option<(u8, &[u8])> {
+    pub fn ready(&self) -> Option<usize> {
         let received = &self.buf[self.start..self.end];
-        let [a, b, c, id] = *received.first_chunk()?;
+        let [a, b, c, _] = *received.first_chunk()?;
         let len = u32::from_le_bytes([a, b, c, 0]) as usize;
-        Some((id, received.get(4..4 + len)?))
+        (received.len() >= 4 + len).then_some(len)
     }
 
-    /// The next whole packet's sequence id and payload.
-    pub fn take(&mut self) -> Option<(u8, &[u8])> {
-        let (id, payload) = self.peek()?;
-        let (start, len) = (self.start + 4, payload.len());
+    /// The next packet's sequence id and payload, whose length [`ready`](Self::ready) said.
+    #[inline]
+    pub fn take(&mut self, len: usize) -> (u8, &[u8]) {
+        let (id, start) = (self.buf[self.start + 3], self.start + 4);
         self.start = start + len;
-        Some((id, &self.buf[start..start + len]))
+        (id, &self.buf[start..start + len])
+    }
+
+    /// All that is there.
+    #[must_use]
+    pub fn received_bytes(&self) -> &[u8] {
+        &self.buf[self.start..self.end]
+    }
+
+    /// Takes so many bytes off, and gives how many it could not take.
+    pub fn skip(&mut self, n: usize) -> usize {
+        let there = n.min(self.end - self.start);
+        self.start += there;
+        n - there
     }
 
     /// Where the next bytes go.
@@ -159,13 +173,4 @@ pub fn verdict((id, payload): (u8, &[u8]), args: &Args, secure: bool, out: &mut 
         }
         _ => bail!("login: {}", String::from_utf8_lossy(payload)),
     }
-}
-
-/// The number in a row of one short column.
-///
-/// # Errors
-/// It is none.
-pub fn number(row: &[u8]) -> Result<u64> {
-    let (_, digits) = row.split_first().context("an empty row")?;
-    Ok(digits.iter().fold(0, |value, digit| value * 10 + u64::from(digit - b'0')))
 }

@@ -22,6 +22,24 @@ pub enum Workload {
     Ping,
     /// `SELECT 1` as text on one connection.
     Select1,
+    /// One row by its key, by a prepared statement.
+    PointQuery,
+    /// Narrow rows as text.
+    RowsNarrow,
+    /// Narrow rows of a prepared statement.
+    RowsNarrowBin,
+    /// Wide rows as text.
+    RowsWide,
+    /// Wide rows of a prepared statement.
+    RowsWideBin,
+    /// Values of 8 MiB.
+    Blob,
+    /// Rows inserted one by one in a transaction, as fast as the client can.
+    InsertPipeline,
+    /// The same, each awaited before the next.
+    InsertSequential,
+    /// Many statements in one command.
+    Multi,
     /// Connections that do nothing: what each holds.
     IdleMemory,
 }
@@ -38,6 +56,15 @@ impl Workload {
             Self::ConnectConcurrent => "connect-concurrent",
             Self::Ping => "ping",
             Self::Select1 => "select1",
+            Self::PointQuery => "point-query",
+            Self::RowsNarrow => "rows-narrow",
+            Self::RowsNarrowBin => "rows-narrow-bin",
+            Self::RowsWide => "rows-wide",
+            Self::RowsWideBin => "rows-wide-bin",
+            Self::Blob => "blob",
+            Self::InsertPipeline => "insert-pipeline",
+            Self::InsertSequential => "insert-sequential",
+            Self::Multi => "multi",
             Self::IdleMemory => "idle-memory",
         }
     }
@@ -54,7 +81,12 @@ impl Workload {
             Self::ConnectPlain | Self::ConnectUnix => 1500,
             Self::ConnectTls | Self::ConnectTlsResume => 500,
             Self::ConnectConcurrent => 4000,
-            Self::Ping | Self::Select1 => 15000,
+            Self::Ping | Self::Select1 | Self::PointQuery => 15000,
+            Self::RowsNarrow | Self::RowsNarrowBin => 1_000_000,
+            Self::RowsWide | Self::RowsWideBin => 100_000,
+            Self::Blob => 64,
+            Self::InsertPipeline | Self::InsertSequential => 10_000,
+            Self::Multi => 100,
             Self::IdleMemory => 1000,
         }
     }
@@ -182,8 +214,8 @@ mod tests {
 
     #[test]
     fn unknown_workloads_are_refused_by_name() {
-        let error = args("p rows-narrow --url mysql://u@h:1").unwrap_err().to_string();
-        assert!(error.contains("rows-narrow") && error.contains("connect-tls-resume"), "{error}");
+        let error = args("p rows-all --url mysql://u@h:1").unwrap_err().to_string();
+        assert!(error.contains("rows-all") && error.contains("connect-tls-resume"), "{error}");
     }
 
     #[test]

@@ -9,6 +9,7 @@
 mod alloc;
 mod args;
 mod meter;
+pub mod work;
 
 pub use alloc::Allocations;
 pub use args::{Args, Workload};

@@ -1,9 +1,10 @@
 //! `mysql_async` on tokio's current-thread runtime as a bench program.
 
-use anyhow::{Context as _, Result};
+mod commands;
+
+use anyhow::Result;
 use bench_harness::{Args, Idle, Meter, Workload, warm};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
 
 const PEER: &str = "mysql_async";
@@ -34,21 +35,10 @@ async fn run(args: &Args) -> Result<()> {
             }
             Ok(())
         }
-        Workload::Ping | Workload::Select1 => {
-            let mut client = Conn::new(opts).await?;
-            let mut sum = 0;
-            let meter = Meter::start()?;
-            for _ in 0..args.n {
-                if args.workload == Workload::Ping {
-                    client.ping().await?;
-                } else {
-                    sum += client.query_first::<u64, _>("SELECT 1").await?.context("a row")?;
-                }
-            }
-            meter.finish(PEER, args, args.n, sum)?;
-            Ok(client.disconnect().await?)
-        }
-        _ => {
+        Workload::ConnectPlain
+        | Workload::ConnectTls
+        | Workload::ConnectTlsResume
+        | Workload::ConnectUnix => {
             once(&opts).await?;
             let meter = Meter::start()?;
             for _ in 0..args.n {
@@ -56,6 +46,7 @@ async fn run(args: &Args) -> Result<()> {
             }
             meter.finish(PEER, args, args.n, 0)
         }
+        _ => commands::run(args, opts).await,
     }
 }
 

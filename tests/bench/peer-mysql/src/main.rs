@@ -1,10 +1,11 @@
 //! The synchronous `mysql` crate as a bench program.
 
+mod commands;
+
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use anyhow::{Context as _, Result};
 use bench_harness::{Args, Idle, Meter, Workload, warm};
-use mysql::prelude::Queryable as _;
 use mysql::{Conn, Opts, OptsBuilder, SslOpts};
 
 const PEER: &str = "mysql";
@@ -28,20 +29,10 @@ fn main() -> Result<()> {
             }
             idle.finish(PEER, &args)
         }
-        Workload::Ping | Workload::Select1 => {
-            let mut client = Conn::new(opts)?;
-            let mut sum = 0;
-            let meter = Meter::start()?;
-            for _ in 0..args.n {
-                if args.workload == Workload::Ping {
-                    client.ping()?;
-                } else {
-                    sum += client.query_first::<u64, _>("SELECT 1")?.context("a row")?;
-                }
-            }
-            meter.finish(PEER, &args, args.n, sum)
-        }
-        _ => {
+        Workload::ConnectPlain
+        | Workload::ConnectTls
+        | Workload::ConnectTlsResume
+        | Workload::ConnectUnix => {
             drop(Conn::new(opts.clone())?);
             let meter = Meter::start()?;
             for _ in 0..args.n {
@@ -49,6 +40,7 @@ fn main() -> Result<()> {
             }
             meter.finish(PEER, &args, args.n, 0)
         }
+        _ => commands::run(&args, opts),
     }
 }
 

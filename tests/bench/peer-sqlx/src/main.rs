@@ -1,10 +1,12 @@
 //! `sqlx` (MySQL) on tokio's current-thread runtime as a bench program.
 
+mod commands;
+
 use anyhow::Result;
 use bench_harness::{Args, Idle, Meter, Workload, warm};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
-use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _};
+use sqlx::{ConnectOptions as _, Connection as _};
 
 const PEER: &str = "sqlx";
 
@@ -32,22 +34,10 @@ async fn run(args: &Args) -> Result<()> {
             }
             Ok(())
         }
-        Workload::Ping | Workload::Select1 => {
-            let mut client = options.connect().await?;
-            let mut sum = 0;
-            let meter = Meter::start()?;
-            for _ in 0..args.n {
-                if args.workload == Workload::Ping {
-                    client.ping().await?;
-                } else {
-                    let row = client.fetch_one(sqlx::raw_sql("SELECT 1")).await?;
-                    sum += u64::try_from(row.get::<i64, _>(0))?;
-                }
-            }
-            meter.finish(PEER, args, args.n, sum)?;
-            Ok(client.close().await?)
-        }
-        _ => {
+        Workload::ConnectPlain
+        | Workload::ConnectTls
+        | Workload::ConnectTlsResume
+        | Workload::ConnectUnix => {
             once(&options).await?;
             let meter = Meter::start()?;
             for _ in 0..args.n {
@@ -55,6 +45,7 @@ async fn run(args: &Args) -> Result<()> {
             }
             meter.finish(PEER, args, args.n, 0)
         }
+        _ => commands::run(args, options).await,
     }
 }
 

@@ -86,6 +86,7 @@ impl Bench {
                 }
                 Ok(())
             }
+            _ => self.args.refuse(self.peer),
         }
     }
 

@@ -73,11 +73,14 @@ async fn commands(args: &Args, inbox: &mut Inbox) -> Result<()> {
 }
 
 async fn packet<'a>(stream: &mut TcpStream, inbox: &'a mut Inbox) -> Result<(u8, &'a [u8])> {
-    while !inbox.has_next() {
+    let len = loop {
+        if let Some(len) = inbox.ready() {
+            break len;
+        }
         let n = stream.read(inbox.room()).await?;
         inbox.received(n)?;
-    }
-    inbox.take().context("a packet")
+    };
+    Ok(inbox.take(len))
 }
 
 async fn connect(args: &Args, inbox: &mut Inbox) -> Result<TcpStream> {

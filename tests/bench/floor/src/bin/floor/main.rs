@@ -1,13 +1,15 @@
 //! The floor over blocking sockets.
 
+mod commands;
+
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, ensure};
-use bench_floor::{Inbox, PING, QUIT, SELECT_1, login, nonce, number, ssl_request, verdict};
+use anyhow::{Context as _, Result};
+use bench_floor::{Inbox, QUIT, login, nonce, ssl_request, verdict};
 use bench_harness::{Args, Idle, Meter, Workload, warm};
 use rustix::event::epoll;
 use rustls::client::Resumption;
@@ -30,10 +32,10 @@ fn main() -> Result<()> {
         connect_tls(&args, &tls, &mut inbox)?.write_all(QUIT)?;
     }
     match args.workload {
-        Workload::ConnectPlain => connects(&args, || connect(tcp(&args)?, &args, &mut inbox, false)),
+        Workload::ConnectPlain => connects(&args, || connected(tcp(&args)?, &args, &mut inbox, false)),
         Workload::ConnectUnix => {
             let path = args.socket()?;
-            connects(&args, || connect(UnixStream::connect(path)?, &args, &mut inbox, true))
+            connects(&args, || connected(UnixStream::connect(path)?, &args, &mut inbox, true))
         }
         Workload::ConnectTls | Workload::ConnectTlsResume => {
             let mut resumed = 0;
@@ -46,15 +48,15 @@ fn main() -> Result<()> {
             meter.finish(PEER, &args, args.n, resumed)
         }
         Workload::ConnectConcurrent => concurrent(&args),
-        Workload::Ping | Workload::Select1 => commands(&args, &mut inbox),
         Workload::IdleMemory => {
             let idle = Idle::start()?;
             let mut streams = Vec::new();
             for _ in 0..args.n {
-                streams.push(connect(tcp(&args)?, &args, &mut inbox, false)?);
+                streams.push(connected(tcp(&args)?, &args, &mut inbox, false)?);
             }
             idle.finish(PEER, &args)
         }
+        _ => commands::run(&args, inbox),
     }
 }
 
@@ -74,20 +76,28 @@ fn tcp(args: &Args) -> Result<TcpStream> {
 }
 
 /// The next packet.
+#[inline]
 fn packet<'a>(stream: &mut impl Read, inbox: &'a mut Inbox) -> Result<(u8, &'a [u8])> {
-    while !inbox.has_next() {
+    let len = loop {
+        if let Some(len) = inbox.ready() {
+            break len;
+        }
         let n = stream.read(inbox.room())?;
         inbox.received(n)?;
-    }
-    inbox.take().context("a packet")
+    };
+    Ok(inbox.take(len))
 }
 
-fn connect<S: Read + Write>(mut stream: S, args: &Args, inbox: &mut Inbox, secure: bool) -> Result<S> {
+fn connect(stream: &mut (impl Read + Write), args: &Args, inbox: &mut Inbox, secure: bool) -> Result<()> {
     inbox.clear();
-    let nonce = nonce(packet(&mut stream, inbox)?.1)?;
+    let nonce = nonce(packet(stream, inbox)?.1)?;
     let mut out = Vec::with_capacity(160);
     login(&mut out, args, &nonce, false)?;
-    log_in(&mut stream, out, args, inbox, secure)?;
+    log_in(stream, out, args, inbox, secure)
+}
+
+fn connected<S: Read + Write>(mut stream: S, args: &Args, inbox: &mut Inbox, secure: bool) -> Result<S> {
+    connect(&mut stream, args, inbox, secure)?;
     Ok(stream)
 }
 
@@ -183,26 +193,6 @@ impl ServerCertVerifier for AnyCertificate {
     }
 }
 
-fn commands(args: &Args, inbox: &mut Inbox) -> Result<()> {
-    let mut stream = connect(tcp(args)?, args, inbox, false)?;
-    let mut sum = 0;
-    let meter = Meter::start()?;
-    for _ in 0..args.n {
-        if args.workload == Workload::Ping {
-            stream.write_all(PING)?;
-            packet(&mut stream, inbox)?;
-        } else {
-            stream.write_all(SELECT_1)?;
-            ensure!(packet(&mut stream, inbox)?.1 == [1], "one column");
-            packet(&mut stream, inbox)?;
-            sum += number(packet(&mut stream, inbox)?.1)?;
-            packet(&mut stream, inbox)?;
-        }
-    }
-    meter.finish(PEER, args, args.n, sum)?;
-    Ok(stream.write_all(QUIT)?)
-}
-
 /// A connect that is in flight.
 struct Flight {
     socket: OwnedFd,
@@ -253,7 +243,8 @@ fn concurrent(args: &Args) -> Result<()> {
 fn advance(flight: &mut Flight, args: &Args, out: &mut Vec<u8>) -> Result<bool> {
     let n = rustix::io::read(&flight.socket, flight.inbox.room())?;
     flight.inbox.received(n)?;
-    while let Some(packet) = flight.inbox.take() {
+    while let Some(len) = flight.inbox.ready() {
+        let packet = flight.inbox.take(len);
         out.clear();
         if !flight.greeted {
             flight.greeted = true;
