@@ -25,7 +25,7 @@ pub struct Cells<'a> {
     layout: Layout<'a>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Layout<'a> {
     Text,
     Binary {
@@ -52,19 +52,12 @@ impl<'a> Cells<'a> {
         Self { r, columns, next: 0, layout }
     }
 
-    /// A cell of a binary row.
-    fn binary(&mut self, index: usize) -> Result<Option<&'a [u8]>, RowError> {
-        let nulls = match self.layout {
-            Layout::Binary { nulls } => nulls,
-            Layout::Broken(error) => return Err(error),
-            Layout::Text => return Ok(self.r.nullable_bytes("cell")?),
-        };
-        let bit = index + BITMAP_OFFSET;
-        if nulls.get(bit / 8).is_none_or(|byte| byte & (1 << (bit % 8)) != 0) {
-            return Ok(None);
+    fn cell(&mut self, index: usize) -> Result<Option<&'a [u8]>, RowError> {
+        match &self.layout {
+            Layout::Text => Ok(self.r.nullable_bytes("cell")?),
+            Layout::Binary { nulls } => binary(&mut self.r, self.columns, nulls, index),
+            Layout::Broken(error) => Err(error.clone()),
         }
-        let format = self.columns.format(index).ok_or(RowError::NoDefinitions)?;
-        Ok(binary_value(&mut self.r, format.column_type)?)
     }
 
     /// Behind the last cell there is nothing.
@@ -80,7 +73,8 @@ impl<'a> Cells<'a> {
     }
 }
 
-fn bitmap<'a>(r: &mut Reader<'a>, columns: &Columns) -> Result<&'a [u8], RowError> {
+/// The header and the bitmap of a binary row.
+pub(crate) fn bitmap<'a>(r: &mut Reader<'a>, columns: &Columns) -> Result<&'a [u8], RowError> {
     if !columns.is_defined() {
         return Err(RowError::NoDefinitions);
     }
@@ -89,6 +83,27 @@ fn bitmap<'a>(r: &mut Reader<'a>, columns: &Columns) -> Result<&'a [u8], RowErro
         0x00 => Ok(r.bytes("null_bitmap", (columns.len() + 7 + BITMAP_OFFSET) / 8)?),
         other => Err(WireError::BadValue { field, value: other.into() }.into()),
     }
+}
+
+/// Whether a binary row's bitmap says that a cell is NULL.
+#[inline]
+pub(crate) fn is_null(nulls: &[u8], index: usize) -> bool {
+    let bit = index + BITMAP_OFFSET;
+    nulls.get(bit / 8).is_none_or(|byte| byte & (1 << (bit % 8)) != 0)
+}
+
+/// A cell of a binary row.
+pub(crate) fn binary<'a>(
+    r: &mut Reader<'a>,
+    columns: &Columns,
+    nulls: &[u8],
+    index: usize,
+) -> Result<Option<&'a [u8]>, RowError> {
+    if is_null(nulls, index) {
+        return Ok(None);
+    }
+    let format = columns.format(index).ok_or(RowError::NoDefinitions)?;
+    Ok(binary_value(r, format.column_type)?)
 }
 
 fn binary_value<'a>(r: &mut Reader<'a>, column_type: ColumnType) -> Result<Option<&'a [u8]>, WireError> {
@@ -112,10 +127,7 @@ impl<'a> Iterator for Cells<'a> {
             return self.end();
         }
         self.next += 1;
-        let cell = match self.layout {
-            Layout::Text => self.r.nullable_bytes("cell").map_err(RowError::Malformed),
-            _ => self.binary(index),
-        };
+        let cell = self.cell(index);
         if cell.is_err() {
             self.stop();
         }

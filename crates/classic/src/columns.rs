@@ -1,6 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use porpoise_value::{ColumnSource, Kind, PlanError};
 use porpoise_wire::WireError;
 
 use crate::{ColumnDefinition41, ColumnFormat};
@@ -33,6 +34,8 @@ struct Entry {
     start: usize,
     end: usize,
     format: ColumnFormat,
+    /// That of the format, found once.
+    kind: Kind,
 }
 
 impl Columns {
@@ -74,10 +77,45 @@ impl Columns {
         Some(self.set.as_deref()?.entries.get(index)?.format)
     }
 
+    /// What a column's values are, as [`ColumnFormat::kind`] says.
+    #[inline]
+    #[must_use]
+    pub fn kind(&self, index: usize) -> Option<Kind> {
+        Some(self.set.as_deref()?.entries.get(index)?.kind)
+    }
+
+    /// The position of the only column of a name. As in MySQL, ASCII letters are the same in both cases.
+    ///
+    /// # Errors
+    /// [`PlanError::Missing`], [`PlanError::Ambiguous`], or [`PlanError::Nameless`] without definitions.
+    pub fn position(&self, name: &str) -> Result<usize, PlanError> {
+        if !self.is_defined() {
+            return Err(PlanError::Nameless);
+        }
+        let same = |column: &ColumnDefinition41<'_>| column.name().eq_ignore_ascii_case(name.as_bytes());
+        let mut found = self.iter().enumerate().filter(|(_, column)| same(column)).map(|(index, _)| index);
+        let index = found.next().ok_or_else(|| PlanError::missing(name, "the row"))?;
+        if found.next().is_some() { Err(PlanError::ambiguous(name, "the row")) } else { Ok(index) }
+    }
+
     /// The definitions in order; none if the server sent none.
     pub fn iter(&self) -> impl Iterator<Item = ColumnDefinition41<'_>> {
         let set = self.set.as_deref();
         set.into_iter().flat_map(|set| set.entries.iter().filter_map(|entry| set.definition(entry)))
+    }
+}
+
+impl ColumnSource for Columns {
+    fn len(&self) -> usize {
+        self.count
+    }
+
+    fn name(&self, index: usize) -> Option<&[u8]> {
+        self.get(index).map(|column| column.name())
+    }
+
+    fn kind(&self, index: usize) -> Option<Kind> {
+        self.kind(index)
     }
 }
 
@@ -98,7 +136,7 @@ impl Set {
             let len = u32::from_le_bytes(*prefix) as usize;
             let format = ColumnDefinition41::parse(left.get(..len).unwrap_or_default())?.format();
             start += PREFIX;
-            self.entries.push(Entry { start, end: start + len, format });
+            self.entries.push(Entry { start, end: start + len, format, kind: format.kind() });
             start += len;
         }
         Ok(())

@@ -96,15 +96,19 @@
 //! [`Limits`](porpoise_wire::Limits). An ERR that comes unasked, as servers send before they drop an idle connection, is
 //! told, and no further command is sent.
 
+#[cfg(test)]
+mod arbitrary;
 mod big_row;
 mod cells;
 mod columns;
 mod command;
+mod decode;
 mod error;
 mod event;
 mod generated;
 mod infile;
 mod packets;
+mod param;
 mod pipeline;
 mod prepare;
 mod reply;
@@ -112,6 +116,7 @@ mod row;
 mod session;
 mod state;
 mod statement;
+mod typed;
 mod width;
 
 pub use big_row::{RowPart, RowPiece, RowReader};
@@ -131,5 +136,7 @@ pub use packets::{
     ColumnDefinition41, ColumnFormat, EofPacket, ErrPacket, LocalInfileRequest, OkPacket, ResultSetHeader,
     SessionState, StateChange, StmtPrepareOk,
 };
+pub use param::encode_params;
 pub use row::{Encoding, Row, RowBatch, RowError, RowRef, Rows};
 pub use session::{Session, SessionSeed};
+pub use typed::{ColumnIndex, Typed, TypedCells};

@@ -2,6 +2,7 @@ use std::fmt;
 use std::iter::FusedIterator;
 
 use bytes::Bytes;
+use porpoise_value::{CellError, PlanError};
 use porpoise_wire::{HEADER_LEN, Run, WireError};
 
 use crate::Columns;
@@ -257,7 +258,7 @@ impl fmt::Debug for Row {
 }
 
 /// Why a cell cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RowError {
     /// There are fewer columns.
@@ -272,6 +273,23 @@ pub enum RowError {
     NoDefinitions,
     /// The packet does not hold what it says. The server is at fault.
     Malformed(WireError),
+    /// A cell does not fit the type that it was asked for as.
+    Cell(CellError),
+    /// The columns are not those that the type needs, or that its plan was made for.
+    Plan(Box<PlanError>),
+}
+
+impl From<CellError> for RowError {
+    fn from(error: CellError) -> Self {
+        Self::Cell(error)
+    }
+}
+
+impl From<PlanError> for RowError {
+    #[cold]
+    fn from(error: PlanError) -> Self {
+        Self::Plan(Box::new(error))
+    }
 }
 
 impl From<WireError> for RowError {
@@ -288,6 +306,8 @@ impl fmt::Display for RowError {
                 f.write_str("a binary row needs column definitions, and the server sent none")
             }
             Self::Malformed(error) => write!(f, "malformed row: {error}"),
+            Self::Cell(error) => error.fmt(f),
+            Self::Plan(error) => error.fmt(f),
         }
     }
 }
@@ -296,6 +316,7 @@ impl std::error::Error for RowError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Malformed(error) => Some(error),
+            Self::Cell(error) => error.source(),
             _ => None,
         }
     }

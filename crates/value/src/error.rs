@@ -197,6 +197,20 @@ pub enum PlanError {
     Foreign,
 }
 
+impl PlanError {
+    /// [`Missing`](Self::Missing).
+    #[must_use]
+    pub fn missing(column: &str, row: &'static str) -> Self {
+        Self::Missing { column: column.into(), row }
+    }
+
+    /// [`Ambiguous`](Self::Ambiguous).
+    #[must_use]
+    pub fn ambiguous(column: &str, row: &'static str) -> Self {
+        Self::Ambiguous { column: column.into(), row }
+    }
+}
+
 impl fmt::Display for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -248,6 +262,20 @@ pub enum ParamError {
         /// Why.
         reason: ConvertError,
     },
+}
+
+impl ParamError {
+    /// [`Count`](Self::Count).
+    #[must_use]
+    pub const fn count(wanted: usize, given: usize) -> Self {
+        Self::Count { wanted, given }
+    }
+
+    /// [`Value`](Self::Value).
+    #[must_use]
+    pub const fn value(index: usize, reason: ConvertError) -> Self {
+        Self::Value { index, reason }
+    }
 }
 
 impl fmt::Display for ParamError {

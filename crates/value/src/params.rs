@@ -171,7 +171,6 @@ impl Params for Named<'_> {
 
 /// Sent before by `COM_STMT_SEND_LONG_DATA`: this parameter has no value of its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct LongData;
 
 impl ToValue for LongData {
