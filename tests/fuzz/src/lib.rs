@@ -8,12 +8,14 @@ mod connect;
 mod mechanisms;
 mod parsers;
 mod paths;
+mod results;
 mod script;
 mod session;
 
 pub use connect::{change_user, connector};
 pub use mechanisms::mechanisms;
 pub use parsers::{framer, greeting, packets, switches, url};
+pub use results::{endings, prepared, result_set};
 pub use session::session;
 
 /// A target: its name, its body, and inputs to start from.
@@ -27,13 +29,16 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 12] = [
     Target { name: "change_user", body: change_user, seeds: connect::change_user_seeds },
     Target { name: "connector", body: connector, seeds: connect::seeds },
+    Target { name: "endings", body: endings, seeds: results::ending_seeds },
     Target { name: "framer", body: framer, seeds: parsers::framer_seeds },
     Target { name: "greeting", body: greeting, seeds: parsers::greeting_seeds },
     Target { name: "mechanisms", body: mechanisms, seeds: mechanisms::seeds },
     Target { name: "packets", body: packets, seeds: parsers::packet_seeds },
+    Target { name: "prepared", body: prepared, seeds: results::prepared_seeds },
+    Target { name: "result_set", body: result_set, seeds: results::result_set_seeds },
     Target { name: "session", body: session, seeds: session::seeds },
     Target { name: "switches", body: switches, seeds: parsers::switch_seeds },
     Target { name: "url", body: url, seeds: parsers::url_seeds },

@@ -42,6 +42,15 @@ pub(crate) enum Act<'a> {
     Raw(&'a [u8]),
 }
 
+impl<'a> Act<'a> {
+    /// The payload, or the bytes.
+    pub(crate) const fn bytes(self) -> &'a [u8] {
+        match self {
+            Self::Packet(bytes) | Self::Raw(bytes) => bytes,
+        }
+    }
+}
+
 /// The server's side of a connection.
 pub(crate) struct Wire {
     next_id: u8,
