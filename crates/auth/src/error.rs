@@ -51,6 +51,8 @@ pub enum AuthError {
     },
     /// The authentication data is too long for the packet that takes it.
     TooLong,
+    /// A user's or schema's name holds a 0x00, which would end it on the wire.
+    NulInName,
     /// The cryptographic library failed.
     Crypto,
     /// The owner refused an [`Ask`](crate::Ask), or cannot serve it.
@@ -103,6 +105,7 @@ impl AuthError {
             Self::Unexpected { .. }
             | Self::BadPublicKey(_)
             | Self::PasswordTooLong { .. }
+            | Self::NulInName
             | Self::Crypto
             | Self::OutOfTurn
             | Self::Custom(_) => 2000,
@@ -134,6 +137,7 @@ impl AuthError {
             Self::BadPublicKey(_) => "Compare the key with the server's public_key.pem, or use TLS.",
             Self::PasswordTooLong { .. } => "Use TLS, which has no such limit.",
             Self::ServerNotProven => "Do not trust this server: it may not be the one that has your account.",
+            Self::NulInName => "Check the names: MySQL allows none with a 0x00.",
             Self::TooLong | Self::Crypto | Self::Refused | Self::OutOfTurn | Self::Custom(_) => return None,
         })
     }
@@ -169,6 +173,7 @@ impl fmt::Display for AuthError {
                 )
             }
             Self::TooLong => f.write_str("the authentication data is too long for its packet"),
+            Self::NulInName => f.write_str("a user's or schema's name holds a 0x00"),
             Self::Crypto => f.write_str("the cryptographic library failed"),
             Self::Refused => f.write_str("what the plugin asked for was refused"),
             Self::ServerNotProven => {

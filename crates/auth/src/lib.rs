@@ -14,6 +14,15 @@
 //! | `auth_socket`, `unix_socket` (MariaDB) | [`PeerCredentials`] | nothing |
 //! | `mysql_old_password` | | refused by name |
 //!
+//! X Protocol's SASL mechanisms are the same kind of thing, in a [registry of their own](Registry::sasl):
+//!
+//! | mechanism | type | sends |
+//! |---|---|---|
+//! | `PLAIN` | [`SaslPlain`] | the password, inside TLS or over a Unix socket |
+//! | `MYSQL41` | [`SaslMysql41`] | a hash |
+//! | `SHA256_MEMORY` | [`SaslSha256Memory`] | a hash |
+//! | `EXTERNAL` | [`SaslExternal`] | the user's name |
+//!
 //! A [`Registry`] makes them by name and takes plugins of one's own. What may be sent on which channel is decided
 //! by a [`Policy`], nowhere else. Passwords are [`Secret`]s: wiped when dropped, absent from `Debug`, from errors
 //! and from [`AuthPath`].
@@ -103,6 +112,7 @@ mod public_key;
 mod registry;
 #[cfg(feature = "rsa")]
 mod rsa;
+mod sasl;
 pub mod scramble;
 mod secret;
 mod sha256;
@@ -119,5 +129,6 @@ pub use peer::PeerCredentials;
 pub use policy::{Channel, Policy};
 pub use public_key::ServerPublicKey;
 pub use registry::Registry;
+pub use sasl::{SaslExternal, SaslMysql41, SaslPlain, SaslSha256Memory};
 pub use secret::Secret;
 pub use sha256::Sha256Password;

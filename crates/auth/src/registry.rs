@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use crate::{
     AuthError, CachingSha2Password, ClientEd25519, Mechanism, MysqlClearPassword, MysqlNativePassword,
-    PeerCredentials, Sha256Password,
+    PeerCredentials, SaslExternal, SaslMysql41, SaslPlain, SaslSha256Memory, Sha256Password,
 };
 
 /// Refused under any circumstances.
@@ -91,7 +91,6 @@ enum Maker {
 
 /// One list for all registries that nobody changed.
 static BUILT_IN: LazyLock<Arc<Vec<Entry>>> = LazyLock::new(|| {
-    let entry = |name, make| Entry { name: Cow::Borrowed(name), maker: Maker::BuiltIn(make) };
     let ed25519 = if cfg!(feature = "ed25519") {
         entry(ClientEd25519::NAME, || Box::new(ClientEd25519::new()))
     } else {
@@ -108,7 +107,26 @@ static BUILT_IN: LazyLock<Arc<Vec<Entry>>> = LazyLock::new(|| {
     ])
 });
 
+static SASL: LazyLock<Arc<Vec<Entry>>> = LazyLock::new(|| {
+    Arc::new(vec![
+        entry(SaslPlain::NAME, || Box::new(SaslPlain::new())),
+        entry(SaslMysql41::NAME, || Box::new(SaslMysql41::new())),
+        entry(SaslSha256Memory::NAME, || Box::new(SaslSha256Memory::new())),
+        entry(SaslExternal::NAME, || Box::new(SaslExternal::new())),
+    ])
+});
+
+fn entry(name: &'static str, make: fn() -> Box<dyn Mechanism>) -> Entry {
+    Entry { name: Cow::Borrowed(name), maker: Maker::BuiltIn(make) }
+}
+
 impl Registry {
+    /// The mechanisms of X Protocol.
+    #[must_use]
+    pub fn sasl() -> Self {
+        Self { entries: Arc::clone(&SASL) }
+    }
+
     /// A registry without any plugin.
     #[must_use]
     pub fn empty() -> Self {
@@ -187,6 +205,17 @@ mod tests {
                 Err(error) => panic!("{name}: {error}"),
             }
         }
+    }
+
+    #[test]
+    fn sasl_mechanisms_have_a_registry_of_their_own() {
+        let registry = Registry::sasl();
+        for name in ["PLAIN", "MYSQL41", "SHA256_MEMORY", "EXTERNAL"] {
+            assert_eq!(registry.make(name).unwrap().name(), name);
+            assert!(matches!(Registry::default().make(name), Err(AuthError::UnknownPlugin)));
+        }
+        // Case matters to servers.
+        assert!(matches!(registry.make("plain"), Err(AuthError::UnknownPlugin)));
     }
 
     #[test]

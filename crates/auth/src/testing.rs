@@ -16,6 +16,7 @@ pub(crate) const TLS: Channel = Channel::Tls { verified: true };
 pub(crate) struct Client {
     mechanism: Box<dyn Mechanism>,
     password: Secret,
+    schema: &'static str,
     pub(crate) channel: Channel,
     pub(crate) policy: Policy,
     /// What the last step appended.
@@ -27,6 +28,7 @@ impl Client {
         Self {
             mechanism: Box::new(mechanism),
             password: password.into(),
+            schema: "",
             channel: Channel::Plain,
             policy: Policy::default(),
             sent: Vec::new(),
@@ -35,6 +37,11 @@ impl Client {
 
     pub(crate) fn on(mut self, channel: Channel) -> Self {
         self.channel = channel;
+        self
+    }
+
+    pub(crate) fn schema(mut self, schema: &'static str) -> Self {
+        self.schema = schema;
         self
     }
 
@@ -57,7 +64,7 @@ impl Client {
     }
 
     pub(crate) fn step(&mut self, input: Input<'_>) -> String {
-        let exchange = Exchange::new(self.channel, &self.policy, "user", &self.password);
+        let exchange = Exchange::new(self.channel, &self.policy, "user", &self.password).schema(self.schema);
         let mut out = BytesMut::from(&b"before"[..]);
         let step = self.mechanism.step(input, &exchange, &mut out);
         self.sent = out.strip_prefix(b"before").unwrap().to_vec();

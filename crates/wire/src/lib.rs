@@ -37,6 +37,7 @@ mod packet;
 mod parts;
 mod reader;
 mod writer;
+mod xframe;
 
 pub use compress::Compression;
 pub use error::WireError;
@@ -46,3 +47,4 @@ pub use packet::{Frame, Framer, HEADER_LEN, MAX_FRAME_PAYLOAD, Mark, Run};
 pub use parts::{Part, Peek};
 pub use reader::Reader;
 pub use writer::Put;
+pub use xframe::{XFRAME_HEADER_LEN, XFramer};
