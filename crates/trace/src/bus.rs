@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::{MachineKind, ProtocolStage, StageId, TraceEvent, TraceEventKind, TraceSink};
+use crate::{MachineKind, ProtocolStage, StageId, TraceEvent, TraceEventKind, TraceSink, XEvent};
 
 /// Whether a subscriber wants to hear more of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,12 @@ pub trait Tracing: Send {
     /// An event happens in a protocol stage.
     fn trace_event(&mut self, stage: ProtocolStage, event: &TraceEvent<'_>) -> Flow;
 
+    /// An event of the X Protocol happens in a state of its life cycle.
+    fn x_event(&mut self, state: StageId, event: &XEvent<'_>) -> Flow {
+        let _ = (state, event);
+        Flow::Continue
+    }
+
     /// The trace ends: after a [`Flow::Stop`], after the event DISCONNECTED, or because the bus is dropped.
     ///
     /// Called exactly once, and nothing after it.
@@ -47,7 +53,7 @@ pub trait Tracing: Send {
 /// A trace starts when a connect begins: at the connect stage NET_BEGIN_CONNECT or the event CONNECTING,
 /// whichever is told first. Subscribers that come later hear of the next connect. The trace ends for each
 /// subscriber by itself when it answers [`Flow::Stop`], and for all of them after the event DISCONNECTED or
-/// when the bus is dropped.
+/// when the bus is dropped. The X Protocol's trace starts and ends with its own events CONNECTING and DISCONNECTED.
 ///
 /// Without subscribers [`on`](TraceSink::on) is false, and no event is built.
 #[derive(Default)]
@@ -162,6 +168,16 @@ impl TraceSink for Bus {
             self.stop();
         }
     }
+
+    fn x_event(&mut self, state: StageId, event: &XEvent<'_>) {
+        if matches!(event, XEvent::Connecting) {
+            self.begin();
+        }
+        self.tell(|tracing| tracing.x_event(state, event));
+        if matches!(event, XEvent::Disconnected) {
+            self.stop();
+        }
+    }
 }
 
 impl Drop for Bus {
@@ -222,7 +238,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::{Bus, Flow, Subscriber, Tracing};
-    use crate::{MachineKind, ProtocolStage, StageId, TraceEvent, TraceSink};
+    use crate::{MachineKind, ProtocolStage, StageId, TraceEvent, TraceSink, XEvent};
 
     const BEGIN: StageId = StageId::new(MachineKind::Connect, 2, "NET_BEGIN_CONNECT");
     const GREETING: StageId = StageId::new(MachineKind::Connect, 5, "READ_GREETING");
@@ -284,9 +300,41 @@ mod tests {
             self.told(&format!("{} in {stage}", event.kind()))
         }
 
+        fn x_event(&mut self, state: StageId, event: &XEvent<'_>) -> Flow {
+            self.told(&format!("{} in {}", event.name(), state.name))
+        }
+
         fn tracing_stop(&mut self) {
             self.diary.write(format!("stop after {}", self.calls));
         }
+    }
+
+    #[test]
+    fn a_trace_of_the_x_protocol_starts_and_ends_with_its_connection() {
+        let diary = Diary::stopping_at("AUTHENTICATED in SESSION");
+        let mut bus = bus(&diary);
+        let state = |name| StageId::new(MachineKind::X, 0, name);
+        for _ in 0..2 {
+            bus.x_event(state("CLOSED"), &XEvent::Connecting);
+            bus.enter(state("CONNECTED"));
+            bus.x_event(state("SESSION"), &XEvent::Authenticated);
+            bus.x_event(state("SESSION"), &XEvent::Disconnected);
+        }
+        let told = [
+            "start in CONNECTING",
+            "CONNECTING in CLOSED",
+            "CONNECTED",
+            "AUTHENTICATED in SESSION",
+            "stop after 3",
+        ];
+        assert_eq!(diary.lines(), [told, told].concat());
+        let all = Diary::default();
+        bus.subscribe(Arc::new(all.clone()));
+        bus.x_event(state("CLOSED"), &XEvent::Connecting);
+        bus.x_event(state("SESSION"), &XEvent::Disconnected);
+        bus.x_event(state("SESSION"), &XEvent::Authenticated);
+        let told = ["start in CONNECTING", "CONNECTING in CLOSED", "DISCONNECTED in SESSION", "stop after 2"];
+        assert_eq!(all.lines(), told);
     }
 
     fn bus(diary: &Diary) -> Bus {

@@ -84,6 +84,7 @@ mod generated;
 mod payload;
 mod record;
 mod sink;
+mod x;
 
 pub use bus::{Bus, Flow, GlobalSubscription, Subscriber, Tracing};
 pub use event::TraceEvent;
@@ -92,3 +93,4 @@ pub use generated::protocol_stage::ProtocolStage;
 pub use payload::Payload;
 pub use record::{Record, RecordEntry};
 pub use sink::{MachineKind, NoTrace, StageId, TraceSink};
+pub use x::{XEvent, XMessage};

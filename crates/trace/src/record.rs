@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{
     Flow, MachineKind, Payload, ProtocolStage, StageId, Subscriber, TraceEvent, TraceEventKind, TraceSink,
-    Tracing,
+    Tracing, XEvent,
 };
 
 /// One line of a record.
@@ -50,11 +50,47 @@ pub enum RecordEntry {
         /// ERROR: the error number.
         errno: Option<u16>,
     },
+    /// An event of the X Protocol happened.
+    #[non_exhaustive]
+    X {
+        /// The state in which it happened.
+        state: &'static str,
+        /// Which event.
+        event: &'static str,
+        /// MECHANISM: the mechanism; MESSAGE_SENT, MESSAGE_RECEIVED: the message's name.
+        name: Option<String>,
+        /// MESSAGE_SENT, MESSAGE_RECEIVED: the frame's type byte.
+        kind: Option<u8>,
+        /// MESSAGE_SENT, MESSAGE_RECEIVED: the length of the payload, unless it is sensitive.
+        len: Option<usize>,
+        /// ERROR: the error number.
+        errno: Option<u16>,
+    },
 }
 
 impl RecordEntry {
     fn stage(stage: StageId) -> Self {
         Self::Stage { machine: stage.machine, number: stage.number, name: stage.name }
+    }
+
+    fn x_event(state: StageId, event: &XEvent<'_>) -> Self {
+        let (mut name, mut kind, mut len, mut number) = (None, None, None, None);
+        match event {
+            XEvent::Mechanism { name: mechanism } => name = Some((*mechanism).to_owned()),
+            XEvent::MessageSent(message) | XEvent::MessageReceived(message) => {
+                name = Some(message.name.to_owned());
+                kind = Some(message.kind);
+                len = (!message.payload.is_sensitive()).then_some(message.payload.len());
+            }
+            XEvent::Error { errno } => number = Some(*errno),
+            XEvent::Connecting
+            | XEvent::Connected
+            | XEvent::TlsConnect
+            | XEvent::TlsConnected
+            | XEvent::Authenticated
+            | XEvent::Disconnected => {}
+        }
+        Self::X { state: state.name, event: event.name(), name, kind, len, errno: number }
     }
 
     /// `hidden`: the packet being sent is a command whose length is not told.
@@ -125,6 +161,22 @@ impl fmt::Display for RecordEntry {
                 }
                 if let Some(first) = first {
                     write!(f, ", \"first\": \"{first:02x}\"")?;
+                }
+                if let Some(errno) = errno {
+                    write!(f, ", \"errno\": {errno}")?;
+                }
+                f.write_char('}')
+            }
+            Self::X { state, event, name, kind, len, errno } => {
+                write!(f, "{{\"t\": \"x_event\", \"state\": \"{state}\", \"event\": \"{event}\"")?;
+                if let Some(name) = name {
+                    write!(f, ", \"name\": {}", JsonString(name))?;
+                }
+                if let Some(kind) = kind {
+                    write!(f, ", \"type\": {kind}")?;
+                }
+                if let Some(len) = len {
+                    write!(f, ", \"len\": {len}")?;
                 }
                 if let Some(errno) = errno {
                     write!(f, ", \"errno\": {errno}")?;
@@ -252,6 +304,10 @@ impl TraceSink for Record {
     fn event(&mut self, stage: ProtocolStage, event: &TraceEvent<'_>) {
         self.push_event(stage, event);
     }
+
+    fn x_event(&mut self, state: StageId, event: &XEvent<'_>) {
+        self.lock().entries.push(RecordEntry::x_event(state, event));
+    }
 }
 
 impl Tracing for Record {
@@ -262,6 +318,11 @@ impl Tracing for Record {
 
     fn trace_event(&mut self, stage: ProtocolStage, event: &TraceEvent<'_>) -> Flow {
         self.push_event(stage, event);
+        Flow::Continue
+    }
+
+    fn x_event(&mut self, state: StageId, event: &XEvent<'_>) -> Flow {
+        TraceSink::x_event(self, state, event);
         Flow::Continue
     }
 }
@@ -275,7 +336,7 @@ impl Subscriber for Record {
 #[cfg(test)]
 mod tests {
     use super::{Record, RecordEntry};
-    use crate::{MachineKind, Payload, ProtocolStage, StageId, TraceEvent, TraceSink};
+    use crate::{MachineKind, Payload, ProtocolStage, StageId, TraceEvent, TraceSink, XEvent, XMessage};
 
     const COM_PING: u8 = 0x0E;
     const COM_CHANGE_USER: u8 = 0x11;
@@ -355,6 +416,29 @@ mod tests {
     fn names_from_the_server_are_escaped() {
         let event = TraceEvent::AuthPlugin { plugin_name: "a\"b\\c\nd\u{e9}" };
         assert!(line(ProtocolStage::Authenticate, &event).ends_with("\"a\\\"b\\\\c\\u000ad\u{e9}\"}\n"));
+    }
+
+    #[test]
+    fn messages_of_the_x_protocol_keep_their_name_and_length() {
+        let mut record = Record::new();
+        let state = StageId::new(MachineKind::X, 5, "SESSION");
+        let message = |payload| XMessage::new(4, "Mysqlx.Session.AuthenticateStart", payload);
+        for event in [
+            XEvent::MessageSent(message(Payload::sensitive(b"hunter2"))),
+            XEvent::MessageReceived(XMessage::new(17, "Mysqlx.Sql.StmtExecuteOk", Payload::open(b""))),
+            XEvent::Mechanism { name: "PLAIN" },
+            XEvent::Error { errno: 2013 },
+        ] {
+            TraceSink::x_event(&mut record, state, &event);
+        }
+        assert_eq!(
+            record.to_jsonl(),
+            r#"{"t": "x_event", "state": "SESSION", "event": "MESSAGE_SENT", "name": "Mysqlx.Session.AuthenticateStart", "type": 4}
+{"t": "x_event", "state": "SESSION", "event": "MESSAGE_RECEIVED", "name": "Mysqlx.Sql.StmtExecuteOk", "type": 17, "len": 0}
+{"t": "x_event", "state": "SESSION", "event": "MECHANISM", "name": "PLAIN"}
+{"t": "x_event", "state": "SESSION", "event": "ERROR", "errno": 2013}
+"#
+        );
     }
 
     #[test]

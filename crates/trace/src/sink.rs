@@ -1,4 +1,4 @@
-use crate::{ProtocolStage, TraceEvent};
+use crate::{ProtocolStage, TraceEvent, XEvent};
 
 /// Which machine a [`StageId`] belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,6 +43,11 @@ pub trait TraceSink {
 
     /// A protocol event happens in a protocol stage.
     fn event(&mut self, stage: ProtocolStage, event: &TraceEvent<'_>);
+
+    /// An event of the X Protocol happens in a state of its life cycle.
+    fn x_event(&mut self, state: StageId, event: &XEvent<'_>) {
+        let _ = (state, event);
+    }
 }
 
 /// The sink that is never on. The compiler drops every emission to it.
@@ -60,6 +65,9 @@ impl TraceSink for NoTrace {
 
     #[inline(always)]
     fn event(&mut self, _: ProtocolStage, _: &TraceEvent<'_>) {}
+
+    #[inline(always)]
+    fn x_event(&mut self, _: StageId, _: &XEvent<'_>) {}
 }
 
 impl<T: TraceSink + ?Sized> TraceSink for &mut T {
@@ -76,6 +84,11 @@ impl<T: TraceSink + ?Sized> TraceSink for &mut T {
     #[inline]
     fn event(&mut self, stage: ProtocolStage, event: &TraceEvent<'_>) {
         (**self).event(stage, event);
+    }
+
+    #[inline]
+    fn x_event(&mut self, state: StageId, event: &XEvent<'_>) {
+        (**self).x_event(state, event);
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use porpoise_trace::{ProtocolStage, StageId, TraceEvent, TraceSink};
+use porpoise_trace::{ProtocolStage, StageId, TraceEvent, TraceSink, XEvent};
 
 /// What a machine is lent for one call. It keeps none of it.
 pub struct Cx<'a, T> {
@@ -28,6 +28,14 @@ impl<'a, T: TraceSink> Cx<'a, T> {
     pub fn emit<'e>(&mut self, stage: ProtocolStage, make: impl FnOnce() -> TraceEvent<'e>) {
         if self.trace.on() {
             self.tell(|trace| trace.event(stage, &make()));
+        }
+    }
+
+    /// Tells an event of the X Protocol.
+    #[inline]
+    pub fn emit_x<'e>(&mut self, state: StageId, make: impl FnOnce() -> XEvent<'e>) {
+        if self.trace.on() {
+            self.tell(|trace| trace.x_event(state, &make()));
         }
     }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
+use super::life_cycle;
 use super::output::Output;
 use super::spec::{ConnectStages, ProtocolStages, Source, Spec, TraceEvents};
 
@@ -15,6 +16,15 @@ pub(super) fn stages(root: &Path, spec: &Spec) -> Result<Output> {
         ("connect-table", connect_table(&spec.connect)),
     ];
     page(root, "docs/stages.md", &parts)
+}
+
+pub(super) fn life_cycle(root: &Path, spec: &Spec) -> Result<Output> {
+    let parts = [
+        ("life-cycle-diagram", life_cycle::diagram(&spec.life_cycle)),
+        ("life-cycle-states", life_cycle::table(&spec.life_cycle)),
+        ("life-cycle-messages", life_cycle::messages(&spec.life_cycle)),
+    ];
+    page(root, "docs/life-cycle.md", &parts)
 }
 
 pub(super) fn tracing(root: &Path, spec: &Spec) -> Result<Output> {

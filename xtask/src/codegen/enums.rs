@@ -6,28 +6,28 @@ use super::spec::{ColumnTypes, Commands, ConnectStages, ProtocolStages, TraceEve
 use super::text::{camel, doc, header};
 
 /// One variant of a numbered enum.
-struct Variant {
-    ident: String,
-    number: u8,
-    name: String,
-    doc: String,
+pub(super) struct Variant {
+    pub(super) ident: String,
+    pub(super) number: u8,
+    pub(super) name: String,
+    pub(super) doc: String,
 }
 
 /// What the template needs to know of an enum.
-struct Numbered<'a> {
-    ident: &'a str,
-    doc: &'a str,
+pub(super) struct Numbered<'a> {
+    pub(super) ident: &'a str,
+    pub(super) doc: &'a str,
     /// Imports beside `std::fmt`.
-    imports: &'a str,
+    pub(super) imports: &'a str,
     /// The method that gives the number: `number` or `byte`.
-    number: &'a str,
-    number_doc: &'a str,
-    name_doc: &'a str,
+    pub(super) number: &'a str,
+    pub(super) number_doc: &'a str,
+    pub(super) name_doc: &'a str,
     /// The variant for numbers that no other has; without one, `from_number` gives an `Option`.
-    unknown: Option<&'a str>,
-    variants: Vec<Variant>,
+    pub(super) unknown: Option<&'a str>,
+    pub(super) variants: Vec<Variant>,
     /// More methods for the `impl` block.
-    methods: String,
+    pub(super) methods: String,
 }
 
 pub(super) fn protocol_stages(spec: &ProtocolStages) -> String {
@@ -287,7 +287,7 @@ fn variant(given: Option<&str>, name: &str, prefix: &str) -> String {
 }
 
 /// A method that lists the successors of each stage.
-fn next_method(name: &str, text: &str, next: Vec<(String, Vec<String>)>) -> String {
+pub(super) fn next_method(name: &str, text: &str, next: Vec<(String, Vec<String>)>) -> String {
     let mut out = doc(text);
     let _ = writeln!(out, "#[must_use]\npub const fn {name}(self) -> &'static [Self] {{\nmatch self {{");
     for (from, to) in next {
@@ -299,7 +299,7 @@ fn next_method(name: &str, text: &str, next: Vec<(String, Vec<String>)>) -> Stri
 }
 
 /// The template of all numbered enums.
-fn numbered(spec: &Numbered<'_>) -> String {
+pub(super) fn numbered(spec: &Numbered<'_>) -> String {
     let (ident, number) = (spec.ident, spec.number);
     let mut out = String::from("use std::fmt;\n\n") + spec.imports + &doc(spec.doc);
     out.push_str("#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]\n");

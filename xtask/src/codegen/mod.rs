@@ -1,11 +1,13 @@
-//! `cargo xtask codegen`: spec tables (`xtask/spec/*.toml`) to checked-in Rust and to parts of the docs.
+//! `cargo xtask codegen`: spec tables (`xtask/spec/*.toml`) and messages (`xtask/proto`) to checked-in Rust and to parts of the docs.
 //!
 //! Everything is rendered in memory first; then the files are written or, with `--check`, compared.
 
 mod docs;
 mod enums;
 mod flags;
+mod life_cycle;
 mod output;
+mod proto;
 mod spec;
 mod tables;
 mod text;
@@ -74,10 +76,13 @@ fn render(root: &Path) -> Result<Vec<Output>> {
             "crates/classic/src/generated/client_error.rs",
             tables::client_errors(&spec.client_errors),
         ),
+        Output::rust("crates/xproto/src/generated/life_cycle.rs", life_cycle::states(&spec.life_cycle)),
+        Output::rust("crates/xproto/src/generated/mysqlx.rs", proto::render(&root.join("xtask/proto"))?),
     ];
     files.extend(output::module_files(&files));
     output::format(root, &mut files)?;
     files.push(docs::stages(root, &spec)?);
     files.push(docs::tracing(root, &spec)?);
+    files.push(docs::life_cycle(root, &spec)?);
     Ok(files)
 }

@@ -14,6 +14,7 @@ pub(super) struct Spec {
     pub(super) protocol: ProtocolStages,
     pub(super) events: TraceEvents,
     pub(super) connect: ConnectStages,
+    pub(super) life_cycle: LifeCycle,
     pub(super) capabilities: Flags,
     pub(super) status: Flags,
     pub(super) column_flags: Flags,
@@ -106,6 +107,52 @@ pub(super) struct ConnectStage {
     pub(super) does: String,
     pub(super) waits: Option<String>,
     pub(super) next: Vec<String>,
+}
+
+/// The X Protocol's.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LifeCycle {
+    pub(super) state: Vec<State>,
+    pub(super) message: Vec<Message>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct State {
+    pub(super) number: u8,
+    pub(super) name: String,
+    pub(super) phase: Option<String>,
+    pub(super) does: String,
+    pub(super) next: Vec<String>,
+}
+
+/// What a server makes of a message, in each of its phases.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Message {
+    pub(super) name: String,
+    pub(super) fresh: Reaction,
+    pub(super) authenticating: Reaction,
+    pub(super) failed: Reaction,
+    pub(super) session: Reaction,
+    pub(super) closed: Reaction,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Reaction {
+    Reply,
+    Fatal,
+    Unexpected,
+    Ignored,
+    Attributes,
+    Compressed,
+}
+
+impl Reaction {
+    pub(super) const ALL: [Self; 6] =
+        [Self::Reply, Self::Fatal, Self::Unexpected, Self::Ignored, Self::Attributes, Self::Compressed];
 }
 
 #[derive(Debug, Deserialize)]
@@ -210,6 +257,7 @@ impl Spec {
             protocol: table(folder, "protocol_stages")?,
             events: table(folder, "trace_events")?,
             connect: table(folder, "connect_stages")?,
+            life_cycle: table(folder, "x_life_cycle")?,
             capabilities: table(folder, "capability_flags")?,
             status: table(folder, "status_flags")?,
             column_flags: table(folder, "column_flags")?,
@@ -227,6 +275,7 @@ impl Spec {
         counted("protocol_stages", self.protocol.stage.iter().map(|stage| stage.number))?;
         counted("trace_events", self.events.event.iter().map(|event| event.number))?;
         counted("connect_stages", self.connect.stage.iter().map(|stage| stage.number))?;
+        counted("x_life_cycle", self.life_cycle.state.iter().map(|state| state.number))?;
         counted("commands", self.commands.command.iter().map(|command| command.byte))?;
         for flags in [&self.capabilities, &self.status, &self.column_flags] {
             rising(&flags.name, flags.flag.iter().map(|flag| u16::from(flag.bit)))?;
@@ -252,6 +301,12 @@ impl Spec {
         for next in self.connect.stage.iter().flat_map(|stage| &stage.next) {
             if !known(next) {
                 bail!("connect_stages: next {next}: unknown");
+            }
+        }
+        let known = |name: &str| self.life_cycle.state.iter().any(|state| state.name == name);
+        for next in self.life_cycle.state.iter().flat_map(|state| &state.next) {
+            if !known(next) {
+                bail!("x_life_cycle: next {next}: unknown");
             }
         }
         Ok(())

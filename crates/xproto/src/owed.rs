@@ -1,0 +1,123 @@
+//! Replies that are owed: what they are made of, and what they change.
+
+use std::any::Any;
+
+use crate::messages::{connection, datatypes, session};
+use crate::{ClientKind, ClientMessage, LifeCycle};
+
+/// A request whose reply is owed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Owed {
+    pub(crate) kind: ClientKind,
+    pub(crate) expect: Expect,
+    pub(crate) then: Then,
+}
+
+/// What a reply is made of. An Error may take the place of all of it, at any point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expect {
+    Ok,
+    Capabilities,
+    /// AuthenticateContinue or AuthenticateOk.
+    Authentication,
+    /// Results, then StmtExecuteOk.
+    Results,
+}
+
+/// What success changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    Nothing,
+    /// The TLS handshake follows.
+    Tls,
+    /// There is a session, if no challenge comes before.
+    Login {
+        challenge: bool,
+    },
+    SessionClosed,
+    Closed,
+}
+
+impl Expect {
+    pub(crate) const fn of(kind: ClientKind) -> Self {
+        match kind {
+            ClientKind::CON_CAPABILITIES_GET => Self::Capabilities,
+            ClientKind::SESS_AUTHENTICATE_START | ClientKind::SESS_AUTHENTICATE_CONTINUE => {
+                Self::Authentication
+            }
+            ClientKind::SQL_STMT_EXECUTE
+            | ClientKind::CRUD_FIND
+            | ClientKind::CRUD_INSERT
+            | ClientKind::CRUD_UPDATE
+            | ClientKind::CRUD_DELETE
+            | ClientKind::PREPARE_EXECUTE
+            | ClientKind::CURSOR_OPEN
+            | ClientKind::CURSOR_FETCH => Self::Results,
+            _ => Self::Ok,
+        }
+    }
+
+    /// For errors.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "Ok or Error",
+            Self::Capabilities => "Capabilities or Error",
+            Self::Authentication => "AuthenticateContinue, AuthenticateOk or Error",
+            Self::Results => "a part of a result, StmtExecuteOk or Error",
+        }
+    }
+}
+
+impl Then {
+    pub(crate) fn of<M: ClientMessage>(message: &M) -> Self {
+        let message: &dyn Any = message;
+        match M::KIND {
+            ClientKind::CON_CAPABILITIES_SET => match message.downcast_ref::<connection::CapabilitiesSet>() {
+                Some(set) if asks_for_tls(set) => Self::Tls,
+                _ => Self::Nothing,
+            },
+            ClientKind::SESS_AUTHENTICATE_START => Self::Login { challenge: true },
+            ClientKind::SESS_AUTHENTICATE_CONTINUE => Self::Login { challenge: false },
+            ClientKind::SESS_RESET => match message.downcast_ref::<session::Reset>() {
+                Some(reset) if reset.keep_open() => Self::Nothing,
+                _ => Self::SessionClosed,
+            },
+            ClientKind::SESS_CLOSE => Self::SessionClosed,
+            ClientKind::CON_CLOSE => Self::Closed,
+            _ => Self::Nothing,
+        }
+    }
+
+    /// The state after success.
+    pub(crate) const fn after(self, kind: ClientKind, before: LifeCycle) -> LifeCycle {
+        match (self, before) {
+            (Self::Tls, _) => LifeCycle::Tls,
+            (Self::Login { challenge: true }, _) => LifeCycle::Authenticating,
+            (Self::Login { challenge: false }, _) => LifeCycle::Session,
+            (Self::SessionClosed, LifeCycle::Session) => LifeCycle::SessionClosed,
+            (Self::Closed, _) => LifeCycle::Closing,
+            (Self::Nothing, LifeCycle::Connected | LifeCycle::Tls)
+                if matches!(kind, ClientKind::CON_CAPABILITIES_GET | ClientKind::CON_CAPABILITIES_SET) =>
+            {
+                LifeCycle::Negotiating
+            }
+            _ => before,
+        }
+    }
+}
+
+/// Whether TLS begins after the Ok: any number but 0 will do.
+fn asks_for_tls(set: &connection::CapabilitiesSet) -> bool {
+    set.capabilities.capabilities.iter().any(|capability| {
+        let scalar = capability.value.scalar.as_ref();
+        capability.name == "tls" && scalar.is_some_and(truthy)
+    })
+}
+
+fn truthy(scalar: &datatypes::Scalar) -> bool {
+    scalar.v_bool()
+        || scalar.v_signed_int() != 0
+        || scalar.v_unsigned_int() != 0
+        || scalar.v_double() != 0.0
+        || scalar.v_float() != 0.0
+}
