@@ -1,5 +1,7 @@
 //! The machine over bytes in memory: conversations whole and at every split point, misuse, and servers that lie.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use bytes::{Bytes, BytesMut};
 use porpoise_trace::{MachineKind, Record, RecordEntry};
 use porpoise_wire::{Cx, Limits, Lost, Machine, Step, TlsInfo, XFramer};
