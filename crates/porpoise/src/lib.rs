@@ -39,8 +39,9 @@ pub use porpoise_classic_connect as classic_connect;
 pub use porpoise_driver as driver;
 #[cfg(feature = "classic")]
 pub use porpoise_driver::{
-    Client, ConfigError, Connecting, Error, FlightRecord, Options, OptionsBuilder, Responder, Results,
-    StageRecord, Target,
+    CancelHandle, Client, ConfigError, Connecting, Error, FlightRecord, Isolation, Operation, Options,
+    OptionsBuilder, Pipeline, Replies, Responder, Results, StageRecord, Statement, Target, TrackGtids,
+    Transaction, TxOptions, Usage,
 };
 pub use porpoise_trace as trace;
 pub use porpoise_transport as transport;

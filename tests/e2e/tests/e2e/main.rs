@@ -5,6 +5,8 @@
 //! `PORPOISE_NO_SERVER=1` every test is listed as not run; without servers and without that, every test fails.
 
 mod auth;
+mod client;
+mod client_cancel;
 mod dial;
 mod golden;
 mod matrix;
@@ -29,5 +31,7 @@ fn main() -> std::process::ExitCode {
     dial::add(&mut suite);
     session::add(&mut suite);
     trace::add(&mut suite);
+    client::add(&mut suite);
+    client_cancel::add(&mut suite);
     libtest_mimic::run(&arguments, suite.into_trials()).exit_code()
 }
