@@ -118,8 +118,12 @@ impl Session {
     ) -> Read {
         self.tell_read(cx);
         let (stage, capabilities, mut len) = (self.protocol_stage(), self.capabilities, 0);
+        let row_by_row = ON && self.row_by_row;
         let Cx { rx, trace, .. } = cx;
         let run = self.framer.take_run(rx, |payload| {
+            if row_by_row && len > 0 {
+                return false;
+            }
             let is_row = is_row(payload, encoding, capabilities) && payload.len() <= max;
             if ON && is_row {
                 if len > 0 {

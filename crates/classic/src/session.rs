@@ -76,6 +76,8 @@ pub struct Session {
     pub(crate) state: State,
     /// READ_PACKET was told for the packet that is awaited.
     pub(crate) read_told: bool,
+    /// Batches hold one row while a trace listens.
+    pub(crate) row_by_row: bool,
     /// An ERR came while no reply was owed.
     pub(crate) unasked: bool,
     /// The columns of the last result set.
@@ -115,6 +117,7 @@ impl Session {
             limits,
             state: State::Idle,
             read_told: false,
+            row_by_row: false,
             unasked: false,
             columns: Columns::default(),
             cached: Columns::default(),
@@ -190,6 +193,12 @@ impl Session {
     #[must_use]
     pub const fn has_more_results(&self) -> bool {
         self.status.contains(StatusFlags::SERVER_MORE_RESULTS_EXISTS)
+    }
+
+    /// While a trace listens: one row a batch, so that a row is told when it is asked for, not when it was received.
+    /// For tools that show which row was read when.
+    pub const fn set_row_by_row(&mut self, on: bool) {
+        self.row_by_row = on;
     }
 
     /// Whether the server sent an ERR unasked, because it ends the connection. No command can be sent then.
@@ -345,6 +354,37 @@ mod tests {
             session.query("SELECT 1", &mut cx).unwrap();
             assert!(matches!(session.advance(&mut cx), Ok(Step::NeedRead { .. })));
             assert_eq!(session.status().bits(), begun);
+        }
+    }
+
+    #[test]
+    fn rows_can_be_told_one_by_one() {
+        // one column, its definition, two rows, EOF
+        let reply = b"\x01\x00\x00\x01\x01\x17\x00\x00\x02\x03def\x00\x00\x00\x01a\x00\x0c\x3f\x00\x02\x00\x00\x00\x08\x81\x00\x00\x00\x00\x05\x00\x00\x03\xfe\x00\x00\x02\x00\x02\x00\x00\x04\x011\x02\x00\x00\x05\x012";
+        for (one, want) in [(true, [1, 1]), (false, [2, 0])] {
+            let mut session = session();
+            session.set_row_by_row(one);
+            let mut trace = porpoise_trace::Record::new();
+            let (mut rx, mut tx) = (BytesMut::from(&reply[..]), BytesMut::new());
+            let mut cx = Cx::new(&mut rx, &mut tx, &mut trace);
+            session.query("SELECT a", &mut cx).unwrap();
+            let mut told = Vec::new();
+            while let Ok(Step::Event(event)) = session.advance(&mut cx) {
+                if let Event::Rows(rows) = event {
+                    let received = cx
+                        .trace
+                        .to_jsonl()
+                        .matches("\"WAIT_FOR_ROW\", \"event\": \"PACKET_RECEIVED\"")
+                        .count();
+                    told.push((rows.len(), received));
+                }
+            }
+            let mut total = 0;
+            for ((rows, received), want) in told.iter().zip(want) {
+                total += rows;
+                assert_eq!((*rows, *received), (want, total));
+            }
+            assert_eq!(total, 2);
         }
     }
 

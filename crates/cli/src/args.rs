@@ -5,10 +5,12 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use porpoise::OptionsBuilder;
 use porpoise::driver::UrlKey;
 
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
 use crate::text::BAD;
+use crate::{password, run};
 
 /// Why is a MySQL connection slow, or dead, and at which stage?
 #[derive(Debug, Parser)]
@@ -27,26 +29,24 @@ pub(crate) enum Command {
     /// had to wait). Then what was negotiated; on failure the stage in which it died, and what to do about it.
     #[command(after_help = "Examples and all keys of a URL: porpoise connect --help", after_long_help = more_help())]
     Connect(ConnectArgs),
+    /// Run protocol commands, one a line: from a file, from standard input, or typed
+    ///
+    /// A shell for MySQL's protocol, in MySQL's own names, to reproduce a report or to explore a server. Each line
+    /// is a command and its argument. It does what MySQL's own C library does for the function of that name: what
+    /// is sent, what is read when, and which error comes when a command is out of turn.
+    #[command(after_help = "All commands: porpoise run --help", after_long_help = run::help())]
+    Run(RunArgs),
 }
 
+/// Where to connect, and how: the same for all subcommands.
 #[derive(Debug, Args)]
-pub(crate) struct ConnectArgs {
+pub(crate) struct ConnectionArgs {
     /// mysql://user:password@host:port/database?key=value&... or mysql://user@/database?socket=PATH
     ///
     /// Every part may be left out, and is percent-encoded where needed. A password in the URL can be seen by
     /// everybody on this machine who lists its processes: --password, --password-file and MYSQL_PWD avoid that.
     #[arg(value_name = "URL")]
     pub(crate) url: String,
-
-    /// How to show what happens
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub(crate) format: Format,
-
-    /// Connect N times, one after the other, and show statistics of each stage
-    ///
-    /// TLS sessions are resumed from the second connect on, as a pool of connections does.
-    #[arg(long, value_name = "N")]
-    pub(crate) repeat: Option<NonZeroU32>,
 
     /// What drives the connection; the protocol is the same on all
     #[arg(long, value_enum, default_value_t, value_name = "RUNTIME")]
@@ -67,6 +67,70 @@ pub(crate) struct ConnectArgs {
     /// Read the password from the first line of a file; overrides the URL
     #[arg(long, value_name = "FILE")]
     pub(crate) password_file: Option<PathBuf>,
+}
+
+impl ConnectionArgs {
+    /// The flags go before the URL, and the URL before the environment.
+    pub(crate) fn options(&self) -> Result<OptionsBuilder, Failure> {
+        let mut builder = OptionsBuilder::default();
+        if let Some(password) = password::from_env() {
+            builder = builder.password(password);
+        }
+        builder = builder.with_url(&self.url)?;
+        if let Some(mode) = &self.ssl_mode {
+            builder = builder.set("ssl-mode", mode)?;
+        }
+        if let Some(ca) = &self.ssl_ca {
+            builder = builder.tls(|tls| tls.ca.clear()).set("ssl-ca", ca)?;
+        }
+        if let Some(password) = password::from_args(self)? {
+            builder = builder.password(password);
+        }
+        Ok(builder)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConnectArgs {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+
+    /// How to show what happens
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) format: Format,
+
+    /// Connect N times, one after the other, and show statistics of each stage
+    ///
+    /// TLS sessions are resumed from the second connect on, as a pool of connections does.
+    #[arg(long, value_name = "N")]
+    pub(crate) repeat: Option<NonZeroU32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+
+    /// The script, a command a line; `-`, or none, for standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+
+    /// How to show what happens
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) format: RunFormat,
+
+    /// With text: show stages and trace events as well
+    #[arg(long)]
+    pub(crate) trace: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RunFormat {
+    /// Rows and results for people
+    #[default]
+    Text,
+    /// One object a line for each stage, event and step, as they happen
+    Jsonl,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -5,40 +5,21 @@ use std::sync::Arc;
 
 use porpoise::driver::Runtime;
 use porpoise::trace::TraceSink;
-use porpoise::{Connecting, Options, OptionsBuilder};
+use porpoise::{Connecting, Options};
 
 use crate::args::{ConnectArgs, Format};
 use crate::exit::{Exit, Failure};
 use crate::report::Report;
 use crate::stats::Stats;
-use crate::{json, jsonl, password, text};
+use crate::{json, jsonl, text};
 
 pub(crate) fn run(args: &ConnectArgs) -> Result<Exit, Failure> {
-    let options = Arc::new(options(args)?);
-    args.runtime.block_on(connects(args, &options))?
-}
-
-/// The flags go before the URL, and the URL before the environment.
-fn options(args: &ConnectArgs) -> Result<Options, Failure> {
-    let mut builder = OptionsBuilder::default().flight_record(true);
-    if let Some(password) = password::from_env() {
-        builder = builder.password(password);
-    }
-    builder = builder.with_url(&args.url)?;
-    if let Some(mode) = &args.ssl_mode {
-        builder = builder.set("ssl-mode", mode)?;
-    }
-    if let Some(ca) = &args.ssl_ca {
-        builder = builder.tls(|tls| tls.ca.clear()).set("ssl-ca", ca)?;
-    }
-    if let Some(password) = password::from_args(args)? {
-        builder = builder.password(password);
-    }
-    Ok(builder.build()?)
+    let options = Arc::new(args.connection.options()?.flight_record(true).build()?);
+    args.connection.runtime.block_on(connects(args, &options))?
 }
 
 async fn connects(args: &ConnectArgs, options: &Arc<Options>) -> Result<Exit, Failure> {
-    let runtime = args.runtime.adapter();
+    let runtime = args.connection.runtime.adapter();
     let Some(times) = args.repeat else {
         let report = connect(options, runtime, args.format).await?;
         show(&report, args.format)?;

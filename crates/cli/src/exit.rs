@@ -88,6 +88,8 @@ pub(crate) enum Failure {
     Config(ConfigError),
     /// The password cannot be had.
     Password(String),
+    /// A script that cannot be read, or a line in it that is no command.
+    Script(String),
     /// The runtime does not start.
     Runtime(io::Error),
     /// The report could not be written.
@@ -97,7 +99,7 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) const fn exit(&self) -> Exit {
         match self {
-            Self::Config(_) | Self::Password(_) => Exit::Usage,
+            Self::Config(_) | Self::Password(_) | Self::Script(_) => Exit::Usage,
             Self::Runtime(_) => Exit::Network,
             Self::Output(_) => Exit::Output,
         }
@@ -112,7 +114,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(error) => error.fmt(f),
-            Self::Password(error) => f.write_str(error),
+            Self::Password(error) | Self::Script(error) => f.write_str(error),
             Self::Runtime(error) => write!(f, "the runtime does not start: {error}"),
             Self::Output(error) => write!(f, "the report could not be written: {error}"),
         }

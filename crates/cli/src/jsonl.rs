@@ -75,7 +75,7 @@ pub(crate) fn step(out: &mut impl Write, report: &Report) -> io::Result<()> {
 }
 
 /// The line's shape is that of the trace's lines: a blank after each comma and colon.
-struct Spaced;
+pub(crate) struct Spaced;
 
 impl Formatter for Spaced {
     fn begin_object_key<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {

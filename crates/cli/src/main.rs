@@ -29,6 +29,7 @@ mod json;
 mod jsonl;
 mod password;
 mod report;
+mod run;
 mod runtime;
 mod stats;
 mod text;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
     };
     let done = match &cli.command {
         Command::Connect(args) => connect::run(args),
+        Command::Run(args) => run::run(args),
     };
     match done {
         Ok(exit) => exit.into(),

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use porpoise::auth::Secret;
 
-use crate::args::ConnectArgs;
+use crate::args::ConnectionArgs;
 use crate::exit::Failure;
 
 /// The environment variable that MySQL's own clients read.
@@ -19,7 +19,7 @@ pub(crate) fn from_env() -> Option<Secret> {
 }
 
 /// The password that holds whatever the URL has.
-pub(crate) fn from_args(args: &ConnectArgs) -> Result<Option<Secret>, Failure> {
+pub(crate) fn from_args(args: &ConnectionArgs) -> Result<Option<Secret>, Failure> {
     if let Some(path) = &args.password_file {
         return from_file(path).map(Some);
     }

@@ -195,7 +195,7 @@ impl Session {
 }
 
 impl Fault {
-    fn new(error: &Error) -> Self {
+    pub(crate) fn new(error: &Error) -> Self {
         let exit_code = Exit::of(error).code();
         let (errno, name, advice) = (error.code(), exit::code_name(error), error.advice());
         match error {
@@ -216,8 +216,14 @@ impl Fault {
                 got: error.to_string(),
                 errno,
                 name,
-                sqlstate: "HY000".to_owned(),
-                message: error.to_string(),
+                sqlstate: match error {
+                    Error::Server(err) => err.sqlstate().to_owned(),
+                    _ => "HY000".to_owned(),
+                },
+                message: match error {
+                    Error::Server(err) => err.message().into_owned(),
+                    error => error.to_string(),
+                },
                 advice,
                 exit_code,
             },

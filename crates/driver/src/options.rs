@@ -57,6 +57,7 @@ pub struct Options {
     pub(crate) session: SessionOptions,
     /// Shared by the clones: see [`OptionsBuilder::pipelining`].
     pipelining: Arc<AtomicBool>,
+    local_infile: bool,
 }
 
 impl fmt::Debug for Options {
@@ -94,6 +95,13 @@ impl Options {
     #[must_use]
     pub const fn connect(&self) -> &Arc<ConnectOptions> {
         &self.connect
+    }
+
+    /// Whether files may be sent to the server. Each statement has to allow it as well:
+    /// [`Session::allow_infile`](porpoise_classic::Session::allow_infile).
+    #[must_use]
+    pub const fn local_infile(&self) -> bool {
+        self.local_infile
     }
 
     pub(crate) const fn tls_client(&self) -> Option<&TlsClient> {
@@ -173,6 +181,7 @@ pub struct OptionsBuilder {
     flight_record: bool,
     pub(crate) session: SessionOptions,
     pipelining: bool,
+    local_infile: bool,
 }
 
 impl fmt::Debug for OptionsBuilder {
@@ -200,6 +209,7 @@ impl Default for OptionsBuilder {
             flight_record: false,
             session: SessionOptions::default(),
             pipelining: true,
+            local_infile: false,
         }
     }
 }
@@ -334,6 +344,13 @@ impl OptionsBuilder {
         self
     }
 
+    /// Whether files may be sent to the server, for [`Options::local_infile`]; off by default.
+    #[must_use]
+    pub const fn local_infile(mut self, on: bool) -> Self {
+        self.local_infile = on;
+        self
+    }
+
     /// Checks the options and reads the files they name.
     ///
     /// TLS settings that cannot work do not fail here but in the connect that comes to need them, in
@@ -380,6 +397,7 @@ impl OptionsBuilder {
             flight_record: self.flight_record,
             session: self.session,
             pipelining: Arc::new(AtomicBool::new(self.pipelining)),
+            local_infile: self.local_infile,
         })
     }
 }

@@ -331,7 +331,6 @@ mod tests {
                 "mysql://?compression-algorithms=zlib",
                 "compression-algorithms=\"zlib\": this build speaks no compression",
             ),
-            ("mysql://?local-infile=true", "local-infile=\"true\": this build sends no local files"),
             (
                 "mysql://?connection-attributes=[a=b",
                 "connection-attributes=\"[a=b\": expected [name=value,...]",

@@ -196,7 +196,21 @@ impl Client {
     /// # Errors
     /// The goodbye could not be sent; the connection is gone all the same.
     pub async fn close(mut self) -> Result<(), Error> {
-        if self.is_usable() && self.start().await.is_ok() {
+        if self.is_usable() {
+            // What cannot be read has the session closed, and then there is nobody to say goodbye to.
+            let _ = self.start().await;
+        }
+        self.quit().await
+    }
+
+    /// As [`close`](Self::close), at once: what an earlier call left is not read.
+    ///
+    /// Dropped: closed.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn quit(mut self) -> Result<(), Error> {
+        if self.is_usable() {
             self.encode(|session, cx| session.quit(cx))?;
             self.next_event().await?;
         }

@@ -42,6 +42,18 @@ impl Client {
         self.encode(command)
     }
 
+    /// As [`command`](Self::command), at once: nothing is read before. For what belongs to the command that is running, such
+    /// as the blocks of a file.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn command_now(
+        &mut self,
+        command: impl FnOnce(&mut Session, &mut Cx<'_, Tap>) -> Result<(), Misuse>,
+    ) -> Result<(), Error> {
+        self.encode(command)
+    }
+
     /// The next event of the running command; `None` when it is over, and written if it has no reply.
     ///
     /// Dropped: nothing is lost, and another call goes on where this one was.

@@ -150,8 +150,8 @@ keys! {
     "optional-resultset-metadata" "BOOL" Once "Lets the session switch result metadata off." =>
         |b, v| capability(b, v, CapabilityFlags::CLIENT_OPTIONAL_RESULTSET_METADATA);
     "max-allowed-packet" "SIZE" Once "The largest packet, in bytes or as 64M; 0 is the default." => max_allowed_packet;
-    "local-infile" "BOOL" Once "Whether the server may ask for local files: only `false` is to be had." =>
-        local_infile;
+    "local-infile" "BOOL" Once "Whether a LOAD DATA LOCAL may send a file; `false` by default." =>
+        |b, v| Ok(b.local_infile(v.boolean()?));
     "compression-algorithms" "NAME,..." Once "Only `uncompressed` is to be had." => compression_algorithms;
     "zstd-compression-level" "NUMBER" Once "1 to 22; used with the compression zstd only." =>
         |b, v| v.number(1..=22).map(|_: u8| b);
@@ -233,13 +233,6 @@ fn max_allowed_packet(builder: Builder, value: &Value) -> Result<Builder, UrlErr
         0 => builder,
         bytes => builder.connect(|connect| connect.max_allowed_packet(bytes)),
     })
-}
-
-fn local_infile(builder: Builder, value: &Value) -> Result<Builder, UrlError> {
-    if value.boolean()? {
-        return Err(value.unsupported("this build sends no local files to a server"));
-    }
-    Ok(builder)
 }
 
 fn compression_algorithms(builder: Builder, value: &Value) -> Result<Builder, UrlError> {
