@@ -6,8 +6,11 @@ use super::enums::{Numbered, Variant, next_method, numbered};
 use super::spec::{LifeCycle, Message, Reaction};
 use super::text::{camel, doc, header};
 
+/// One column of the table.
+type Column = fn(&Message) -> Reaction;
+
 /// The server's phases, in the order of the table's columns.
-const PHASES: [(&str, fn(&Message) -> Reaction); 5] = [
+const PHASES: [(&str, Column); 5] = [
     ("fresh", |message| message.fresh),
     ("authenticating", |message| message.authenticating),
     ("failed", |message| message.failed),
