@@ -51,6 +51,9 @@ pub(crate) fn advice(stage: ConnectStage, kind: &ConnectErrorKind) -> Option<&'s
         ConnectErrorKind::UnknownCharset(_) => {
             "Name a character set such as utf8mb4, or one of its collations."
         }
+        ConnectErrorKind::NoCompression => {
+            "Add `uncompressed` to compression-algorithms, or zlib, which nearly all servers know."
+        }
         ConnectErrorKind::TlsNotOffered => {
             "Let the server offer TLS, or accept a connection that anybody can read with ssl-mode=PREFERRED."
         }

@@ -84,6 +84,8 @@ impl ChangeUser {
         login.charset.id = collation;
         login.server = Server { capabilities: seed.capabilities, ..Server::default() };
         login.framer.set_max_packet(login.options.limits.max_handshake_packet);
+        // Compression goes on, but no password may stay in what a codec remembers.
+        login.framer.store_only(true);
         let session = SessionFacts { version: seed.server_version, connection_id: seed.connection_id };
         Ok(Self { login, session: Some(session), state: State::Login })
     }

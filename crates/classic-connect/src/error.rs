@@ -47,6 +47,8 @@ pub enum ConnectErrorKind {
     },
     /// Neither a character set nor a collation has this name.
     UnknownCharset(Box<str>),
+    /// The server knows none of the compression algorithms that the options allow.
+    NoCompression,
     /// TLS is required, the server does not offer it.
     TlsNotOffered,
     /// TLS cannot work with the settings given.
@@ -142,6 +144,7 @@ impl ConnectError {
                 expected
             }
             ConnectErrorKind::UnknownCharset(_) => "the name of a character set or collation",
+            ConnectErrorKind::NoCompression => "a compression algorithm that both sides know",
             ConnectErrorKind::ServerTooOld { .. } => "a server since MySQL 4.1",
             _ => advice::expected(self.stage),
         }
@@ -184,6 +187,7 @@ impl ConnectErrorKind {
             Self::TooManyFactors => ClientError::CR_MALFORMED_PACKET,
             Self::NotClassic(_) | Self::ServerTooOld { .. } => ClientError::CR_VERSION_ERROR,
             Self::UnknownCharset(_) => ClientError::CR_CANT_READ_CHARSET,
+            Self::NoCompression => ClientError::CR_COMPRESSION_WRONGLY_CONFIGURED,
             Self::TlsNotOffered | Self::TlsSettings(_) | Self::PlaintextInjected => {
                 ClientError::CR_SSL_CONNECTION_ERROR
             }
@@ -233,6 +237,7 @@ impl fmt::Display for ConnectErrorKind {
             Self::NotClassic(stranger) => write!(f, "{stranger}"),
             Self::ServerTooOld { missing } => write!(f, "the server lacks {missing:?}"),
             Self::UnknownCharset(name) => write!(f, "no character set or collation has the name {name}"),
+            Self::NoCompression => f.write_str("the server knows none of the compression algorithms allowed"),
             Self::TlsNotOffered => f.write_str("TLS is required but the server does not offer it"),
             Self::TlsSettings(error) => write!(f, "TLS cannot work with these settings: {error}"),
             Self::PlaintextInjected => f.write_str("bytes came in clear where only TLS may follow"),

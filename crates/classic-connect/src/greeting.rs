@@ -54,6 +54,9 @@ fn parse(login: &mut Login, rx: &BytesMut) -> Result<(), Fault> {
     login.capabilities = login.options.wanted.intersection(greeting.capabilities);
     // MariaDB does not offer this bit, and takes a client without it for one of its own.
     login.capabilities |= login.options.wanted.intersection(CapabilityFlags::CLIENT_LONG_PASSWORD);
+    if !login.options.compression.accepts(login.capabilities) {
+        return Err(ConnectErrorKind::NoCompression.into());
+    }
     let challenge = greeting.challenge();
     let mut server = Server {
         capabilities: greeting.capabilities,

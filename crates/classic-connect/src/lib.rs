@@ -50,6 +50,7 @@ mod advice;
 mod auth_data;
 mod change_user;
 mod charset;
+mod compression;
 mod connector;
 mod error;
 mod flow;
@@ -64,6 +65,7 @@ mod server;
 mod verdict;
 
 pub use change_user::{ChangeUser, ChangeUserEvent};
+pub use compression::{CompressionAlgorithm, UnknownAlgorithm};
 pub use connector::{ConnectEvent, Connector, Transport};
 pub use error::{ConnectError, ConnectErrorKind, Stranger};
 pub use flow::{Ask, Misuse};

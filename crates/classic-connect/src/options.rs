@@ -7,6 +7,9 @@ use porpoise_auth::{Policy, Registry, Secret, ServerPublicKey};
 use porpoise_classic::CapabilityFlags;
 use porpoise_wire::{Limits, Put};
 
+use crate::CompressionAlgorithm;
+use crate::compression::Allowed;
+
 /// How many factors an account can have.
 pub(crate) const MAX_FACTORS: usize = 3;
 /// What the server reads of a user name, in bytes.
@@ -57,6 +60,7 @@ pub struct ConnectOptions {
     pub(crate) attributes: Box<[u8]>,
     pub(crate) init_commands: Box<[Box<str>]>,
     pub(crate) wanted: CapabilityFlags,
+    pub(crate) compression: Allowed,
     pub(crate) max_auth_switches: u8,
     pub(crate) limits: Limits,
 }
@@ -127,6 +131,20 @@ pub enum OptionsError {
     DuplicateAttribute(String),
     /// A factor other than 1, 2 and 3.
     NoSuchFactor(usize),
+    /// The list of compression algorithms is empty; no compression is `uncompressed`.
+    NoAlgorithm,
+    /// This build lacks a compression algorithm: the feature of its name is not on.
+    NotBuiltIn {
+        /// The algorithm and the feature.
+        algorithm: &'static str,
+    },
+    /// A compression level that the algorithm does not have.
+    NoSuchLevel {
+        /// The algorithm.
+        algorithm: &'static str,
+        /// The highest level; 1 is the lowest.
+        max: u8,
+    },
 }
 
 impl fmt::Display for OptionsError {
@@ -136,6 +154,13 @@ impl fmt::Display for OptionsError {
             Self::TooLong { option, limit } => write!(f, "{option} is longer than {limit} bytes"),
             Self::NamelessAttribute => f.write_str("a connection attribute has no name"),
             Self::DuplicateAttribute(name) => write!(f, "the connection attribute {name} is given twice"),
+            Self::NoAlgorithm => f.write_str("the list of compression algorithms is empty"),
+            Self::NotBuiltIn { algorithm } => {
+                write!(f, "this build has no compression by {algorithm}: turn on the feature `{algorithm}`")
+            }
+            Self::NoSuchLevel { algorithm, max } => {
+                write!(f, "a compression level of {algorithm} is a number from 1 to {max}")
+            }
             Self::NoSuchFactor(n) => write!(f, "there is no authentication factor {n}, only 1, 2 and 3"),
         }
     }
@@ -196,6 +221,7 @@ impl Default for ConnectOptionsBuilder {
                 attributes: Box::default(),
                 init_commands: Box::default(),
                 wanted: default_capabilities(),
+                compression: Allowed::default(),
                 max_auth_switches: 1,
                 limits: Limits::default(),
             },
@@ -368,6 +394,32 @@ impl ConnectOptionsBuilder {
         self
     }
 
+    /// The compression algorithms that may be used; only `uncompressed` by default. The first that the server knows
+    /// of zlib, zstd and uncompressed is taken, whatever their order here. A server that knows none of them ends the
+    /// connect with `CR_COMPRESSION_WRONGLY_CONFIGURED`, before anything is sent.
+    ///
+    /// Compression and secrets in the same packets do not go together: who sees the lengths of compressed packets,
+    /// even encrypted ones, and has a say in what is in them, can guess the rest.
+    #[must_use]
+    pub fn compression_algorithms(mut self, algorithms: &[CompressionAlgorithm]) -> Self {
+        self.options.compression.algorithms = algorithms.into();
+        self
+    }
+
+    /// How hard zstd tries, 1 to 22; 3 by default. The server is told, and uses the same.
+    #[must_use]
+    pub fn zstd_compression_level(mut self, level: u8) -> Self {
+        self.options.compression.zstd_level = Some(level);
+        self
+    }
+
+    /// How hard this side's zlib tries, 1 to 9; 6 by default. The server is not told.
+    #[must_use]
+    pub fn zlib_compression_level(mut self, level: u8) -> Self {
+        self.options.compression.zlib_level = Some(level);
+        self
+    }
+
     /// The largest packet in bytes: told to the server, and the limit for what is received.
     #[must_use]
     pub fn max_allowed_packet(mut self, bytes: u32) -> Self {
@@ -408,6 +460,8 @@ impl ConnectOptionsBuilder {
             }
         }
         options.attributes = encode_attributes(&self.attributes)?;
+        options.compression.check()?;
+        options.wanted |= options.compression.wanted();
         options.init_commands = self.init_commands.into();
         options.policy.tls_is_optional = options.tls == TlsUse::Preferred;
         if !options.database.is_empty() {

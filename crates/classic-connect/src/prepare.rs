@@ -26,11 +26,14 @@ pub(crate) struct Prepare {
 }
 
 impl Prepare {
-    /// PREP_SELECT_DATABASE: hands the connection over to the command phase.
+    /// PREP_SELECT_DATABASE: switches compression on, and hands the connection over to the command phase.
     pub(crate) fn start<T: TraceSink>(login: &mut Login, cx: &mut Cx<'_, T>) -> Self {
         login.enter(ConnectStage::PrepSelectDatabase, cx);
         login.protocol = ProtocolStage::ReadyForCommand;
         let server = std::mem::take(&mut login.server);
+        if let Some(compression) = login.options.compression.agreed(login.capabilities) {
+            login.framer.compress(compression);
+        }
         let mut session =
             Box::new(Session::resume(session_seed(login, server.version, server.connection_id)));
         // Nobody but ancient and odd servers leaves the database for COM_INIT_DB.
@@ -108,6 +111,7 @@ pub(crate) fn session_seed(login: &mut Login, version: Box<str>, connection_id: 
     let limits = login.options.limits;
     let mut framer = std::mem::replace(&mut login.framer, porpoise_wire::Framer::new(limits));
     framer.set_max_packet(limits.max_packet);
+    framer.store_only(false);
     let mut seed = SessionSeed::new(framer, login.capabilities, limits);
     seed.status = login.status;
     seed.charset = login.charset.id;

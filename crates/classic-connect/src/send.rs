@@ -44,6 +44,7 @@ impl Login {
             database: self.options.database.as_bytes(),
             plugin,
             attributes: &self.options.attributes,
+            zstd_level: self.options.compression.zstd_level(),
         };
         if !response.fits() {
             return Err(auth_fault(plugin, AuthError::TooLong));

@@ -14,6 +14,7 @@ use super::SslRequest;
 /// | database | `string<NUL>` | `CLIENT_CONNECT_WITH_DB` |
 /// | client plugin name | `string<NUL>` | `CLIENT_PLUGIN_AUTH` |
 /// | attributes | `int<lenenc>` bytes in all, then `string<lenenc>` key and value each | `CLIENT_CONNECT_ATTRS` |
+/// | zstd compression level | `int<1>` | `CLIENT_ZSTD_COMPRESSION_ALGORITHM` |
 ///
 /// Follows "MySQL Source Code Documentation: Protocol::HandshakeResponse41".
 #[derive(Clone, Copy)]
@@ -31,6 +32,8 @@ pub struct HandshakeResponse41<'a> {
     pub plugin: &'a str,
     /// Encoded attributes: keys and values, without their length in all.
     pub attributes: &'a [u8],
+    /// 1 to 22; written only with `CLIENT_ZSTD_COMPRESSION_ALGORITHM`, even if zlib is used.
+    pub zstd_level: u8,
 }
 
 impl HandshakeResponse41<'_> {
@@ -75,6 +78,9 @@ impl HandshakeResponse41<'_> {
         if has(CapabilityFlags::CLIENT_CONNECT_ATTRS) {
             buf.put_lenenc_bytes(self.attributes);
         }
+        if has(CapabilityFlags::CLIENT_ZSTD_COMPRESSION_ALGORITHM) {
+            buf.put_u8(self.zstd_level);
+        }
     }
 }
 
@@ -91,6 +97,7 @@ mod tests {
             database: b"db",
             plugin: "p",
             attributes: b"\x01k\x01v",
+            zstd_level: 7,
         };
         assert!(response.fits());
         let mut buf = BytesMut::new();
@@ -108,8 +115,9 @@ mod tests {
             | Caps::CLIENT_SECURE_CONNECTION
             | Caps::CLIENT_CONNECT_WITH_DB
             | Caps::CLIENT_PLUGIN_AUTH
-            | Caps::CLIENT_CONNECT_ATTRS;
-        // user | 2 bytes of auth | database | plugin | 4 bytes of attributes
-        assert_eq!(response(all), b"u\0\x02\x01\x02db\0p\0\x04\x01k\x01v");
+            | Caps::CLIENT_CONNECT_ATTRS
+            | Caps::CLIENT_ZSTD_COMPRESSION_ALGORITHM;
+        // user | 2 bytes of auth | database | plugin | 4 bytes of attributes | level
+        assert_eq!(response(all), b"u\0\x02\x01\x02db\0p\0\x04\x01k\x01v\x07");
     }
 }
