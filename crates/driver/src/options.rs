@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use porpoise_classic_connect::{ConnectOptions, ConnectOptionsBuilder, ConnectStage, OptionsError, TlsUse};
+use porpoise_classic_connect::{
+    CompressionAlgorithm, ConnectOptions, ConnectOptionsBuilder, ConnectStage, OptionsError, TlsUse,
+};
 use porpoise_trace::Subscriber;
 use porpoise_transport::{SslMode, TlsClient, TlsOptions};
 
@@ -259,6 +261,21 @@ impl OptionsBuilder {
     #[must_use]
     pub fn database(self, database: &str) -> Self {
         self.connect(|connect| connect.database(database))
+    }
+
+    /// The compression algorithms that may be used; only `uncompressed` by default. The first that the server knows
+    /// of zlib, zstd and uncompressed is taken, whatever their order here.
+    ///
+    /// zlib and zstd are features: [`build`](Self::build) fails without them.
+    #[must_use]
+    pub fn compression_algorithms(self, algorithms: &[CompressionAlgorithm]) -> Self {
+        self.connect(|connect| connect.compression_algorithms(algorithms))
+    }
+
+    /// How hard zstd tries, 1 to 22; 3 by default.
+    #[must_use]
+    pub fn zstd_compression_level(self, level: u8) -> Self {
+        self.connect(|connect| connect.zstd_compression_level(level))
     }
 
     /// Changes the TLS options.

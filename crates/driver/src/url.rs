@@ -228,6 +228,7 @@ mod tests {
         ("max-allowed-packet", "16M"),
         ("local-infile", "false"),
         ("compression-algorithms", "uncompressed"),
+        ("compress", "false"),
         ("zstd-compression-level", "22"),
     ];
 
@@ -297,6 +298,19 @@ mod tests {
         assert_eq!(packet("mysql://?max-allowed-packet=0"), packet("mysql://"));
     }
 
+    #[cfg(all(feature = "zlib", feature = "zstd"))]
+    #[test]
+    fn keys_of_compression() {
+        let shown = |url: &str| {
+            let shown = format!("{:?}", options(url).connect());
+            (shown.contains("CLIENT_COMPRESS"), shown.contains("CLIENT_ZSTD_COMPRESSION_ALGORITHM"))
+        };
+        assert_eq!(shown("mysql://"), (false, false));
+        assert_eq!(shown("mysql://?compress=true"), (true, false));
+        assert_eq!(shown("mysql://?compression-algorithms=ZSTD, uncompressed"), (false, true));
+        assert_eq!(shown("mysql://?compression-algorithms=zstd,zlib&zstd-compression-level=9"), (true, true));
+    }
+
     #[test]
     fn what_does_not_fit_is_named() {
         for (url, expected) in [
@@ -328,9 +342,16 @@ mod tests {
                 "zstd-compression-level=\"23\": expected a number from 1 to 22",
             ),
             (
-                "mysql://?compression-algorithms=zlib",
-                "compression-algorithms=\"zlib\": this build speaks no compression",
+                "mysql://?compression-algorithms=zlib,lz4",
+                "compression-algorithms=\"lz4\": expected one of zlib, zstd, uncompressed",
             ),
+            #[cfg(not(feature = "zstd"))]
+            (
+                "mysql://?compression-algorithms=zstd,uncompressed",
+                "compression-algorithms=\"zstd,uncompressed\": this build has no zstd: turn on the feature `zstd`",
+            ),
+            #[cfg(not(feature = "zlib"))]
+            ("mysql://?compress=1", "compress=\"1\": this build has no zlib: turn on the feature `zlib`"),
             (
                 "mysql://?connection-attributes=[a=b",
                 "connection-attributes=\"[a=b\": expected [name=value,...]",

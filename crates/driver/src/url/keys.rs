@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use porpoise_auth::ServerPublicKey;
 use porpoise_classic::CapabilityFlags;
-use porpoise_classic_connect::{Charset, ConnectOptionsBuilder};
+use porpoise_classic_connect::{Charset, CompressionAlgorithm, ConnectOptionsBuilder};
 use porpoise_transport::{CaSource, PemSource, TlsOptions, TlsVersion};
 
 use super::UrlError;
@@ -152,9 +152,12 @@ keys! {
     "max-allowed-packet" "SIZE" Once "The largest packet, in bytes or as 64M; 0 is the default." => max_allowed_packet;
     "local-infile" "BOOL" Once "Whether a LOAD DATA LOCAL may send a file; `false` by default." =>
         |b, v| Ok(b.local_infile(v.boolean()?));
-    "compression-algorithms" "NAME,..." Once "Only `uncompressed` is to be had." => compression_algorithms;
-    "zstd-compression-level" "NUMBER" Once "1 to 22; used with the compression zstd only." =>
-        |b, v| v.number(1..=22).map(|_: u8| b);
+    "compression-algorithms" "NAME,..." Once
+        "zlib, zstd, uncompressed (the default): which of them may be used, the first that the server knows in this order." =>
+        |b, v| Ok(b.compression_algorithms(&algorithms(v)?));
+    "compress" "BOOL" Once "The same as compression-algorithms=zlib,uncompressed, or uncompressed." => compress;
+    "zstd-compression-level" "NUMBER" Once "How hard zstd tries, 1 to 22; 3 by default." =>
+        |b, v| Ok(b.zstd_compression_level(v.number(1..=22)?));
 }
 
 fn tls<V>(builder: Builder, value: V, change: impl FnOnce(&mut TlsOptions, V)) -> Result<Builder, UrlError> {
@@ -235,16 +238,31 @@ fn max_allowed_packet(builder: Builder, value: &Value) -> Result<Builder, UrlErr
     })
 }
 
-fn compression_algorithms(builder: Builder, value: &Value) -> Result<Builder, UrlError> {
-    let known = ["uncompressed", "zlib", "zstd"];
+fn algorithms(value: &Value) -> Result<Vec<CompressionAlgorithm>, UrlError> {
     let algorithms = value.parse_list(',', |item| {
-        let found = known.into_iter().find(|known| known.eq_ignore_ascii_case(item));
-        found.ok_or_else(|| format!("one of {}", known.join(", ")))
+        item.parse::<CompressionAlgorithm>().map_err(|_| "one of zlib, zstd, uncompressed".to_owned())
     })?;
-    if algorithms.iter().any(|algorithm| *algorithm != "uncompressed") {
-        return Err(
-            value.unsupported("this build speaks no compression, only `uncompressed` can be asked for")
-        );
+    match algorithms.iter().find(|algorithm| !algorithm.is_available()) {
+        Some(algorithm) => Err(missing(value, *algorithm)),
+        None => Ok(algorithms),
     }
-    Ok(builder)
+}
+
+/// The switch of MySQL's clients from before there was a choice.
+fn compress(builder: Builder, value: &Value) -> Result<Builder, UrlError> {
+    if !value.boolean()? {
+        return Ok(builder.compression_algorithms(&[CompressionAlgorithm::Uncompressed]));
+    }
+    if !CompressionAlgorithm::Zlib.is_available() {
+        return Err(missing(value, CompressionAlgorithm::Zlib));
+    }
+    Ok(builder.compression_algorithms(&[CompressionAlgorithm::Zlib, CompressionAlgorithm::Uncompressed]))
+}
+
+fn missing(value: &Value, algorithm: CompressionAlgorithm) -> UrlError {
+    value.unsupported(match algorithm {
+        CompressionAlgorithm::Zlib => "this build has no zlib: turn on the feature `zlib`",
+        CompressionAlgorithm::Zstd => "this build has no zstd: turn on the feature `zstd`",
+        _ => "this build has no such compression",
+    })
 }
