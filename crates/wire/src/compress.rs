@@ -115,6 +115,11 @@ impl Compressed {
         }
     }
 
+    /// Whether all of a frame was inflated but its end, where a checksum may be.
+    fn is_unverified(&self) -> bool {
+        self.frame.is_some_and(|frame| frame.announced > 0 && frame.inflated == frame.announced)
+    }
+
     /// Inflates until `plain` holds `need` bytes, and some more if they are there. Otherwise gives how many bytes
     /// `rx` must hold before another look can help.
     fn fill(
@@ -318,6 +323,13 @@ impl Framer {
         mut look: impl FnMut(&mut Self, &mut BytesMut) -> Result<Result<R, usize>, WireError>,
     ) -> Result<Result<R, usize>, WireError> {
         let Some(compressed) = &mut self.compressed else { return Ok(Err(rx.len() + 1)) };
+        if compressed.is_unverified() {
+            // Nobody goes on with what a checksum may yet belie.
+            compressed.fill(rx, 0, &mut self.sequence)?;
+            if compressed.is_unverified() {
+                return Ok(Err(rx.len() + 1));
+            }
+        }
         loop {
             self.out_of_step |= compressed.judge()?;
             let need = if compressed.suspect.is_some() {
@@ -332,6 +344,9 @@ impl Framer {
                 // What there is may not be enough for the packet, but for a judgement.
                 self.out_of_step |= compressed.judge()?;
                 return Ok(Err(at_least));
+            }
+            if compressed.is_unverified() {
+                return Ok(Err(rx.len() + 1));
             }
         }
     }

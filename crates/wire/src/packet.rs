@@ -309,7 +309,7 @@ impl Framer {
     }
 
     /// Takes the packet that is ready, and all whole packets behind it, as long as `belongs` says so of each
-    /// payload. `None` when the first does not belong. Nothing is copied but packets of several frames.
+    /// payload, each asked of once. `None` when the first does not belong. Nothing is copied but packets of several frames.
     ///
     /// # Errors
     /// As [`poll`](Self::poll).
@@ -318,13 +318,17 @@ impl Framer {
         rx: &mut BytesMut,
         mut belongs: impl FnMut(&[u8]) -> bool,
     ) -> Result<Option<Run>, WireError> {
-        if self.poll(rx)? != Frame::Ready || !belongs(self.payload(rx)) {
+        if self.poll(rx)? != Frame::Ready {
             return Ok(None);
         }
-        match self.reading {
-            Reading::Whole => {}
-            Reading::Compressed => return self.take_run_compressed(belongs),
-            _ => return Ok(Some(Run::Joined(self.end_join().freeze()))),
+        if self.reading == Reading::Compressed {
+            return self.take_run_compressed(belongs);
+        }
+        if !belongs(self.payload(rx)) {
+            return Ok(None);
+        }
+        if self.reading == Reading::Joined {
+            return Ok(Some(Run::Joined(self.end_join().freeze())));
         }
         let mut end = 0;
         let mut sequence = self.sequence;

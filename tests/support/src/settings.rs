@@ -80,7 +80,12 @@ impl Settings {
             "expired_ok" => c.with(CapabilityFlags::CLIENT_CAN_HANDLE_EXPIRED_PASSWORDS),
             "optional_metadata" => c.with(CapabilityFlags::CLIENT_OPTIONAL_RESULTSET_METADATA),
             // What is special about these is for `reach` to say; the last one is the recorder's own.
-            "no_user" | "local_infile" | "compress" | "zstd_level" | "giveup_ms" => c,
+            "no_user" | "local_infile" | "giveup_ms" => c,
+            "compress" => {
+                let algorithms = value.split(',').map(str::parse).collect::<Result<Vec<_>, _>>()?;
+                c.compression_algorithms(&algorithms)
+            }
+            "zstd_level" => c.zstd_compression_level(value.parse()?),
             "ssl" => {
                 self.tls.mode = value.parse()?;
                 c

@@ -204,8 +204,13 @@ fn a_run_goes_over_frames_and_ids_that_jump() {
         rx.extend_from_slice(&frame(BOTH[0], id, chunk, true));
     }
     let mut f = framer(BOTH[0], 100);
-    let Ok(Some(Run::Frames(run))) = f.take_run(&mut rx, |payload| payload[0] < 90) else { panic!() };
-    assert_eq!(run[..], rows[..90 * 24]);
+    let mut asked = Vec::new();
+    let run = f.take_run(&mut rx, |payload| {
+        asked.push(payload[0]);
+        payload[0] < 90
+    });
+    let Ok(Some(Run::Frames(run))) = run else { panic!("{run:?}") };
+    assert_eq!((&run[..], asked), (&rows[..90 * 24], (0..=90).collect()));
     assert!(matches!(f.take_run(&mut rx, |payload| payload[0] < 90), Ok(None)));
     assert_eq!(f.payload(&rx), [90; 20]);
 }
@@ -297,7 +302,14 @@ fn a_frame_must_inflate_to_what_it_announces() {
         assert!(matches!(refused(1004, &[0x55; 40]), WireError::Inflate { .. }));
         assert_eq!(error.client_error(), 2013);
     }
-    // zlib's checksum is wrong.
+    // zlib's checksum is not there yet, and wrong.
+    let wire = frame(BOTH[0], 0, &plain, true);
+    let (mut f, mut rx) = (framer(BOTH[0], 2000), BytesMut::from(&wire[..wire.len() - 1]));
+    for _ in 0..2 {
+        assert_eq!((f.poll(&mut rx), rx.len()), (Ok(Frame::Need(1)), 0));
+    }
+    rx.extend_from_slice(&wire[wire.len() - 1..]);
+    assert_eq!(f.poll(&mut rx), Ok(Frame::Ready));
     let mut wire = frame(BOTH[0], 0, &plain, true);
     *wire.last_mut().unwrap() ^= 1;
     let error = read(&mut framer(BOTH[0], 2000), &wire, &[100]);
