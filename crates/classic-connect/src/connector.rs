@@ -104,7 +104,7 @@ impl Connector {
     pub fn dialing<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) {
         if self.login.stage == ConnectStage::NotStarted {
             self.login.enter(ConnectStage::NetBeginConnect, cx);
-            self.login.emit(cx, TraceEvent::Connecting);
+            self.login.emit(cx, || TraceEvent::Connecting);
         }
     }
 
@@ -124,7 +124,7 @@ impl Connector {
         }
         self.dial_pending(cx);
         self.login.enter(ConnectStage::NetCompleteConnect, cx);
-        self.login.emit(cx, TraceEvent::Connected);
+        self.login.emit(cx, || TraceEvent::Connected);
         self.login.protocol = ProtocolStage::WaitForInitPacket;
         self.login.enter(ConnectStage::ReadGreeting, cx);
         self.state = State::Greeting;
@@ -279,7 +279,7 @@ impl Machine for Connector {
 
     fn tls_ready<T: TraceSink>(&mut self, info: &TlsInfo, cx: &mut Cx<'_, T>) {
         if matches!(self.state, State::TlsHandshake) {
-            self.login.emit(cx, TraceEvent::SslConnected);
+            self.login.emit(cx, || TraceEvent::SslConnected);
             self.login.protocol = ProtocolStage::Authenticate;
             self.login.channel = Channel::Tls { verified: info.verified };
             self.begin_login(cx);
@@ -306,8 +306,8 @@ impl Machine for Connector {
             }
             _ => {
                 let error = self.login.lost_error(why, self.transport == Transport::UnixSocket);
-                self.login.emit(cx, TraceEvent::Error { errno: error.code() });
-                self.login.emit(cx, TraceEvent::Disconnected);
+                self.login.emit(cx, || TraceEvent::Error { errno: error.code() });
+                self.login.emit(cx, || TraceEvent::Disconnected);
                 error
             }
         };

@@ -80,7 +80,7 @@ pub(crate) fn establish<T: TraceSink>(
     cx: &mut Cx<'_, T>,
 ) -> Result<bool, Fault> {
     login.enter(ConnectStage::EstablishSsl, cx);
-    if cx.trace.on() {
+    if cx.on() {
         let pkt = Payload::open(login.framer.payload(cx.rx));
         cx.trace.event(login.protocol, &TraceEvent::InitPacketReceived { pkt });
     }
@@ -107,12 +107,12 @@ pub(crate) fn establish<T: TraceSink>(
     }
     let request = login.head();
     let len = login.framer.write(cx.tx, |payload| request.encode(payload));
-    if cx.trace.on() {
+    if cx.on() {
         let pkt = Payload::open(cx.tx.get(cx.tx.len() - len..).unwrap_or_default());
         cx.trace.event(login.protocol, &TraceEvent::SendSslRequest { pkt });
     }
     login.protocol = ProtocolStage::SslNegotiation;
-    login.emit(cx, TraceEvent::SslConnect);
+    login.emit(cx, || TraceEvent::SslConnect);
     Ok(true)
 }
 

@@ -89,8 +89,8 @@ impl Login {
     }
 
     #[inline]
-    pub(crate) fn emit<'e, T: TraceSink>(&self, cx: &mut Cx<'_, T>, event: TraceEvent<'e>) {
-        cx.emit(self.protocol, || event);
+    pub(crate) fn emit<'e, T: TraceSink>(&self, cx: &mut Cx<'_, T>, make: impl FnOnce() -> TraceEvent<'e>) {
+        cx.emit(self.protocol, make);
     }
 
     /// Tells a fault to the trace and makes an error of it.
@@ -108,9 +108,9 @@ impl Login {
         // An ERR packet is the server's word: the reference tells no ERROR for it.
         let of_server = matches!(error.kind(), ConnectErrorKind::Server(err) if err.code() != ClientError::CR_UNKNOWN_ERROR);
         if !fault.told && !of_server {
-            self.emit(cx, TraceEvent::Error { errno: code });
+            self.emit(cx, || TraceEvent::Error { errno: code });
         }
-        self.emit(cx, TraceEvent::Disconnected);
+        self.emit(cx, || TraceEvent::Disconnected);
         error
     }
 
@@ -138,7 +138,7 @@ impl Login {
     /// No packet could be read. The reference tells no ERROR then, because it ends the trace first; and it enters
     /// the stage that would have judged what did not come.
     fn end_reading<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) {
-        self.emit(cx, TraceEvent::Disconnected);
+        self.emit(cx, || TraceEvent::Disconnected);
         match self.stage {
             ConnectStage::AuthRunFirstAuthenticateUser
             | ConnectStage::AuthRunSecondAuthenticateUser
@@ -166,18 +166,16 @@ impl Login {
         if payload.is_empty() {
             return Err(wire(WireError::EmptyPacket));
         }
-        if cx.trace.on() {
-            // The greeting is public; all that follows may be a secret's shadow.
-            let greeting = self.protocol == ProtocolStage::WaitForInitPacket;
-            let pkt = if greeting { Payload::open(payload) } else { Payload::sensitive(payload) };
-            cx.trace.event(self.protocol, &TraceEvent::PacketReceived { pkt });
+        let len = payload.len();
+        if cx.on() {
+            self.tell_packet(cx);
         }
         if self.protocol == ProtocolStage::WaitForInitPacket {
             // The greeting is not yet part of the exchange that has these limits.
             return Ok(None);
         }
         self.rounds += 1;
-        self.bytes += payload.len();
+        self.bytes += len;
         let limits = &self.options.limits;
         if self.rounds > limits.max_auth_rounds || self.bytes > limits.max_auth_bytes {
             return Err(ConnectErrorKind::EndlessAuthentication.into());
@@ -185,10 +183,27 @@ impl Login {
         Ok(None)
     }
 
+    #[cold]
+    fn tell_packet<T: TraceSink>(&self, cx: &mut Cx<'_, T>) {
+        let payload = self.framer.payload(cx.rx);
+        // The greeting is public; all that follows may be a secret's shadow.
+        let greeting = self.protocol == ProtocolStage::WaitForInitPacket;
+        let pkt = if greeting { Payload::open(payload) } else { Payload::sensitive(payload) };
+        cx.trace.event(self.protocol, &TraceEvent::PacketReceived { pkt });
+    }
+
+    #[inline]
     pub(crate) fn tell_read<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) {
+        if cx.on() {
+            self.read_begins(cx);
+        }
+    }
+
+    #[cold]
+    fn read_begins<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) {
         if !self.read_told {
             self.read_told = true;
-            self.emit(cx, TraceEvent::ReadPacket);
+            self.emit(cx, || TraceEvent::ReadPacket);
         }
     }
 
@@ -242,7 +257,7 @@ impl Login {
         for name in [wanted, greeted].into_iter().flatten() {
             match registry.make(name) {
                 Ok(mechanism) => return Ok((mechanism, greeted == Some(name))),
-                Err(error) => self.emit(cx, TraceEvent::Error { errno: error.client_error() }),
+                Err(error) => self.emit(cx, || TraceEvent::Error { errno: error.client_error() }),
             }
         }
         let name = wanted.unwrap_or(DEFAULT_PLUGIN);
@@ -274,7 +289,7 @@ impl Login {
     }
 
     fn tell_plugin<T: TraceSink>(&self, cx: &mut Cx<'_, T>) {
-        self.emit(cx, TraceEvent::AuthPlugin { plugin_name: self.plugin() });
+        self.emit(cx, || TraceEvent::AuthPlugin { plugin_name: self.plugin() });
     }
 
     /// The running plugin's name.
@@ -364,7 +379,7 @@ impl Login {
         let errno = error.client_error();
         let told = errno == ClientError::CR_AUTH_PLUGIN_ERR;
         if told {
-            self.emit(cx, TraceEvent::Error { errno });
+            self.emit(cx, || TraceEvent::Error { errno });
         }
         self.enter(self.run.handle_stage(), cx);
         Fault { told, ..auth_fault(self.plugin(), error) }

@@ -27,7 +27,7 @@ impl Login {
         // In one piece: a buffer that grows leaves a copy behind that nobody wipes.
         cx.tx.reserve(HEADER_LEN + data.len());
         let len = self.framer.write(cx.tx, |payload| payload.put_slice(data));
-        if cx.trace.on() {
+        if cx.on() {
             cx.trace.event(self.protocol, &TraceEvent::SendAuthData { pkt: sent(cx.tx, len) });
             cx.trace.event(self.protocol, &TraceEvent::PacketSent { pkt_len: len });
         }
@@ -51,7 +51,7 @@ impl Login {
         }
         cx.tx.reserve(HEADER_LEN + response.size());
         let len = self.framer.write(cx.tx, |payload| response.encode(payload));
-        if cx.trace.on() {
+        if cx.on() {
             cx.trace.event(self.protocol, &TraceEvent::SendAuthResponse { pkt: sent(cx.tx, len) });
             cx.trace.event(self.protocol, &TraceEvent::PacketSent { pkt_len: len });
         }
@@ -74,7 +74,7 @@ impl Login {
         };
         self.framer.begin_command();
         let len = self.framer.write(cx.tx, |payload| packet.encode(payload));
-        if cx.trace.on() {
+        if cx.on() {
             let event = TraceEvent::SendCommand {
                 cmd: Command::ChangeUser.byte(),
                 cmd_name: Command::ChangeUser.name(),

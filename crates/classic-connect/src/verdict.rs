@@ -92,7 +92,7 @@ impl Login {
         self.status = ok.status();
         self.framer.consume(cx.rx);
         self.enter(ConnectStage::AuthFinishAuth, cx);
-        self.emit(cx, TraceEvent::Authenticated);
+        self.emit(cx, || TraceEvent::Authenticated);
         self.wait = Wait::Done;
         Ok(())
     }

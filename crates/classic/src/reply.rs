@@ -70,7 +70,7 @@ impl Session {
             self.state = State::FieldListEnd;
             return self.field_list_columns();
         }
-        if cx.trace.on() {
+        if cx.on() {
             cx.trace.event(self.protocol_stage(), &TraceEvent::PacketReceived { pkt: open(payload) });
         }
         self.read_told = false;
@@ -101,7 +101,7 @@ impl Session {
     /// Takes all rows that are there, up to the first of more than `max` bytes.
     #[inline]
     pub(crate) fn rows<T: TraceSink>(&mut self, encoding: Encoding, max: usize, cx: &mut Cx<'_, T>) -> Read {
-        if cx.trace.on() {
+        if cx.on() {
             self.rows_in::<true, T>(encoding, max, cx)
         } else {
             self.rows_in::<false, T>(encoding, max, cx)
@@ -146,7 +146,7 @@ impl Session {
 
     #[inline]
     pub(crate) fn tell_read<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) {
-        if !self.read_told {
+        if cx.on() && !self.read_told {
             self.read_told = true;
             self.emit(cx, || TraceEvent::ReadPacket);
         }

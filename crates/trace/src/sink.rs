@@ -38,6 +38,16 @@ pub trait TraceSink {
     /// Whether anybody listens. Must be cheap.
     fn on(&self) -> bool;
 
+    /// Whether a sink of this type can be on at all: asked first, of the type alone, so that for one that cannot
+    /// the compiler need not even hand the sink around.
+    #[inline(always)]
+    fn can_be_on() -> bool
+    where
+        Self: Sized,
+    {
+        true
+    }
+
     /// A machine enters a stage.
     fn enter(&mut self, stage: StageId);
 
@@ -57,6 +67,11 @@ pub struct NoTrace;
 impl TraceSink for NoTrace {
     #[inline(always)]
     fn on(&self) -> bool {
+        false
+    }
+
+    #[inline(always)]
+    fn can_be_on() -> bool {
         false
     }
 

@@ -23,10 +23,17 @@ impl<'a, T: TraceSink> Cx<'a, T> {
         Self { rx, tx, trace }
     }
 
+    /// Whether anybody listens.
+    #[inline(always)]
+    #[must_use]
+    pub fn on(&self) -> bool {
+        T::can_be_on() && self.trace.on()
+    }
+
     /// Tells an event. Its arguments are not even built when nobody listens.
     #[inline]
     pub fn emit<'e>(&mut self, stage: ProtocolStage, make: impl FnOnce() -> TraceEvent<'e>) {
-        if self.trace.on() {
+        if self.on() {
             self.tell(|trace| trace.event(stage, &make()));
         }
     }
@@ -34,7 +41,7 @@ impl<'a, T: TraceSink> Cx<'a, T> {
     /// Tells an event of the X Protocol.
     #[inline]
     pub fn emit_x<'e>(&mut self, state: StageId, make: impl FnOnce() -> XEvent<'e>) {
-        if self.trace.on() {
+        if self.on() {
             self.tell(|trace| trace.x_event(state, &make()));
         }
     }
@@ -42,7 +49,7 @@ impl<'a, T: TraceSink> Cx<'a, T> {
     /// Tells that a stage is entered.
     #[inline]
     pub fn enter(&mut self, stage: impl FnOnce() -> StageId) {
-        if self.trace.on() {
+        if self.on() {
             self.tell(|trace| trace.enter(stage()));
         }
     }

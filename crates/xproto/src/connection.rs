@@ -290,7 +290,7 @@ impl Connection {
         let start = cx.tx.len();
         let written = XFramer::write(cx.tx, M::KIND.number(), |tx| message.encode_raw(tx));
         self.sent(M::KIND, written, then)?;
-        if cx.trace.on() {
+        if cx.on() {
             let frame = cx.tx.get(start..).unwrap_or_default();
             let message = XFramer::new(usize::MAX).message(frame);
             let payload = Payload::open(message.map_or(&[], |(_, payload)| payload));
@@ -332,7 +332,7 @@ impl Connection {
         write: impl Fn(&mut BytesMut, Option<&[u8]>),
         cx: &mut Cx<'_, T>,
     ) {
-        if cx.trace.on() {
+        if cx.on() {
             let mut shown = BytesMut::new();
             write(&mut shown, data.map(mask));
             let message =

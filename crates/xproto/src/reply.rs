@@ -126,7 +126,7 @@ impl Connection {
 
     /// Tells a received message. Of authentication data only whether there is any.
     fn tell<T: TraceSink>(&self, kind: ServerKind, payload: &Bytes, cx: &mut Cx<'_, T>) {
-        if !cx.trace.on() {
+        if !cx.on() {
             return;
         }
         let name = kind.name().unwrap_or_default();
@@ -250,8 +250,8 @@ impl Connection {
             return self.columns_end();
         }
         let (state, most) = (self.state.id(), if self.one_by_one { 1 } else { usize::MAX });
+        let (on, mut len) = (cx.on(), 0);
         let Cx { rx, trace, .. } = cx;
-        let (on, mut len) = (trace.on(), 0);
         let run = self.framer.take_run(rx, |kind, payload| {
             let belongs = kind == ServerKind::RESULTSET_ROW.number() && len < most;
             if on && belongs {
