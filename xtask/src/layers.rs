@@ -38,7 +38,12 @@ pub(crate) fn below(name: &str, user: &Metadata) -> Result<Vec<String>> {
 pub(crate) fn not_below<'a>(name: &str, user: &'a Package, metadata: &'a Metadata) -> Result<Vec<&'a str>> {
     let package = metadata.package(name)?;
     let graph = Graph::new(metadata);
-    let is_below = |other: &str| !graph.ways(&package.id, &BTreeSet::from([other.to_owned()])).is_empty();
+    let table = Table::read()?;
+    let row = table.crates.iter().find(|row| row.name == name);
+    let is_below = |other: &str| {
+        row.is_some_and(|row| row.written.contains(other))
+            || !graph.ways(&package.id, &BTreeSet::from([other.to_owned()])).is_empty()
+    };
     let ours = user.dependencies.iter().filter(|dependency| dependency.path.is_some());
     Ok(ours.map(|d| d.name.as_str()).filter(|other| *other != name && !is_below(other)).collect())
 }
@@ -57,6 +62,9 @@ struct Row {
     name: String,
     internal: BTreeSet<String>,
     external: Option<BTreeSet<String>>,
+    /// Named by the code that a macro crate writes, so whoever uses it names them too.
+    #[serde(default)]
+    written: BTreeSet<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -36,6 +36,9 @@ pub use porpoise_auth as auth;
 pub use porpoise_classic as classic;
 #[cfg(feature = "classic")]
 pub use porpoise_classic_connect as classic_connect;
+/// Makes [`FromRow`](trait@FromRow) for a struct.
+#[cfg(feature = "derive")]
+pub use porpoise_derive::FacadeFromRow as FromRow;
 pub use porpoise_driver as driver;
 #[cfg(feature = "classic")]
 pub use porpoise_driver::{
@@ -45,6 +48,8 @@ pub use porpoise_driver::{
 };
 pub use porpoise_trace as trace;
 pub use porpoise_transport as transport;
+pub use porpoise_value as value;
+pub use porpoise_value::{FromRow, FromValue, Kind, Named, NamedSql, Params, ToValue, Value, ValueRef};
 pub use porpoise_wire as wire;
 
 #[cfg(feature = "blocking")]

@@ -25,6 +25,11 @@ use crate::{ConvertError, Kind, ParamRef, ValueRef};
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "a cell cannot become `{Self}`",
+    label = "not a `FromValue` type",
+    note = "the page of `porpoise_value` lists the types, and the features that add more; NULL needs an `Option`"
+)]
 pub trait FromValue<'a>: Sized {
     /// Whether values of this kind can become one at all. Asked once for a result set.
     fn accepts(kind: Kind) -> bool;
@@ -71,6 +76,11 @@ impl<'a, T: FromValue<'a>> FromValue<'a> for Option<T> {
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a parameter",
+    label = "not a `ToValue` type",
+    note = "the page of `porpoise_value` lists the types, and the features that add more"
+)]
 pub trait ToValue {
     /// The value to send, borrowed where that can be.
     ///

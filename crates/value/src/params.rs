@@ -45,6 +45,10 @@ pub trait ParamSink {
 /// | by position | by name |
 /// |---|---|
 /// | `()`, tuples of up to 16, slices, arrays and `Vec`s of a type or of `&dyn ToValue` | [`Named`] |
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no list of parameters",
+    note = "a single parameter is the tuple `(value,)`; by name, `Named(&[(\"name\", &value)])`"
+)]
 pub trait Params {
     /// Whether they are given by name.
     fn is_named(&self) -> bool {

@@ -3,8 +3,8 @@
 use std::error::Error;
 
 use porpoise_value::{
-    ConvertError, Date, FromValue, Kind, Named, NamedSql, ParamRef, Params, Placeholders, ToValue, Value, ValueRef,
-    ValueRow,
+    ConvertError, Date, FromValue, Kind, Named, NamedSql, ParamRef, Params, Placeholders, ToValue, Value,
+    ValueRef, ValueRow,
 };
 
 /// A length that is never negative.
