@@ -8,15 +8,37 @@ use std::sync::Arc;
 use porpoise::driver::Runtime;
 use porpoise::{Client, Options};
 
+/// What the server says of itself: one column, by name.
+#[cfg(feature = "derive")]
+#[derive(porpoise::FromRow)]
+struct Server<'r> {
+    version: &'r str,
+}
+
+#[cfg(feature = "derive")]
+fn read(batch: &porpoise::classic::RowBatch, version: &mut String) -> Result<(), Box<dyn Error>> {
+    let plan = batch.plan::<Server<'_>>()?;
+    for server in batch.typed::<Server<'_>>(&plan) {
+        version.push_str(server?.version);
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "derive"))]
+fn read(batch: &porpoise::classic::RowBatch, version: &mut String) -> Result<(), Box<dyn Error>> {
+    for row in batch {
+        version.push_str(row.get_as::<&str>("version")?);
+    }
+    Ok(())
+}
+
 async fn version(runtime: &'static dyn Runtime, options: Arc<Options>) -> Result<String, Box<dyn Error>> {
     let mut client = Client::connect(runtime, options).await?;
     let encrypted = if client.is_encrypted() { "TLS" } else { "no TLS" };
     let mut version = format!("{}, {encrypted}: ", runtime.name());
-    let mut results = client.query("SELECT VERSION()").await?;
+    let mut results = client.query("SELECT VERSION() AS version").await?;
     while let Some(batch) = results.next_batch().await? {
-        for row in &batch {
-            version.push_str(&String::from_utf8_lossy(row.get(0)?.unwrap_or_default()));
-        }
+        read(&batch, &mut version)?;
     }
     client.close().await?;
     Ok(version)
