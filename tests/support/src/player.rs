@@ -62,7 +62,12 @@ pub struct Player<W> {
     lines: Vec<String>,
     path: Option<AuthPath>,
     statement: Option<Statement>,
+    /// Files are sent that a statement asks for.
+    sends_files: bool,
 }
+
+/// The file of LOCAL INFILE: its name, and what it holds.
+const FILE: (&[u8], &[u8]) = (b"ok.txt", b"1,a\n2,b\n");
 
 /// What a session's command came to.
 #[derive(Debug)]
@@ -75,7 +80,15 @@ impl<W: Wire> Player<W> {
     /// Nothing is played yet.
     #[must_use]
     pub fn new(wire: W) -> Self {
-        Self { wire, trace: Record::new(), told: Vec::new(), lines: Vec::new(), path: None, statement: None }
+        Self {
+            wire,
+            trace: Record::new(),
+            told: Vec::new(),
+            lines: Vec::new(),
+            path: None,
+            statement: None,
+            sends_files: false,
+        }
     }
 
     /// What carried the bytes.
@@ -108,6 +121,7 @@ impl<W: Wire> Player<W> {
     /// A step cannot be done at all. What fails because the server says no is an [`Outcome`].
     pub fn play(&mut self, scenario: &Scenario, steps: usize, options: ConnectOptions) -> Result<()> {
         let options = Arc::new(options);
+        self.sends_files = scenario.option("local_infile") == Some("1");
         let transport = if scenario.transport == "unix" { Transport::UnixSocket } else { Transport::Tcp };
         let mut connector = Connector::new(Arc::clone(&options), transport);
         let connected = self.connect(&mut connector);
@@ -240,7 +254,9 @@ impl<W: Wire> Player<W> {
         if step.name == "kill_query_mid" {
             self.wire.kill_query(session.connection_id())?;
         }
+        let sends_files = self.sends_files;
         self.with_cx(|cx| -> Result<()> {
+            session.allow_infile(sends_files);
             match step.name.as_str() {
                 "query" | "use" | "kill_query_mid" => session.query(argument, cx)?,
                 "ping" => session.ping(cx)?,
@@ -279,6 +295,11 @@ impl<W: Wire> Player<W> {
             }
             self.told.push(format!("{event:?}"));
             match event {
+                Event::LocalInfile(name) => self.with_cx(|cx| {
+                    assert_eq!(*name, *FILE.0, "another file");
+                    let sent = session.send_file(FILE.1, cx).and_then(|()| session.end_file(cx));
+                    assert_eq!(sent, Ok(()), "the file was asked for");
+                }),
                 Event::Columns(defined) => columns = defined,
                 Event::End(end) => return Ok(Some(Reply::Rows { columns, rows, end })),
                 event => return Ok(Some(Reply::Event(event))),

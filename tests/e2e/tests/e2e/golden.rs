@@ -20,6 +20,9 @@ use crate::suite::{Cell, Context, MARIADB, MYSQL, Runner, Suite, Transport};
 /// With this variable set to 1 the transcripts are written anew.
 const RECORD: &str = "PORPOISE_RECORD";
 
+/// What is in the file that scenarios load.
+pub(crate) const FILE: &[u8] = b"1,a\n2,b\n";
+
 pub(crate) fn add(suite: &mut Suite) {
     let scenarios = Scenario::all().and_then(|all| Ok([all, Scenario::extra()?].concat()));
     let scenarios = scenarios.unwrap_or_else(|error| panic!("tests/golden: {error:#}"));
@@ -45,11 +48,11 @@ pub(crate) fn add(suite: &mut Suite) {
     }
 }
 
-fn servers(scenario: &Scenario) -> &'static [&'static str] {
+pub(crate) fn servers(scenario: &Scenario) -> &'static [&'static str] {
     if scenario.server == "mariadb" { &MARIADB } else { &[MYSQL] }
 }
 
-fn transport(scenario: &Scenario) -> Transport {
+pub(crate) fn transport(scenario: &Scenario) -> Transport {
     match (scenario.transport.as_str(), scenario.option("ssl")) {
         ("unix", _) => Transport::Unix,
         (_, Some("DISABLED")) => Transport::Tcp,
@@ -101,6 +104,7 @@ async fn run(
             return Ok(told.lines);
         }
     };
+    told.sends_files = scenario.option("local_infile") == Some("1");
     for step in scenario.steps.iter().take(steps) {
         told.step(&mut client, server, step).await.with_context(|| format!("{step:?}"))?;
     }
@@ -114,6 +118,8 @@ async fn run(
 struct Told {
     record: Record,
     lines: Vec<String>,
+    /// A file is sent that a statement asks for.
+    sends_files: bool,
 }
 
 impl Told {
@@ -140,6 +146,7 @@ impl Told {
             }
             "ping" => client.ping().await,
             "init_db" => client.init_db(argument).await,
+            "statistics" => client.statistics().await.map(drop),
             "reset" => client.reset_connection().await,
             "change_user" => client.change_user(changed_user(argument)?.build()?.into()).await,
             name => bail!("the client does not offer {name}"),
@@ -150,7 +157,12 @@ impl Told {
 
     /// All results of a query, and the error that ends them.
     async fn query(&mut self, client: &mut Client, step: &str, sql: &str) {
-        let mut results = match client.query(sql).await {
+        let queried = if self.sends_files {
+            client.query_infile(sql, |_| Ok(FILE)).await
+        } else {
+            client.query(sql).await
+        };
+        let mut results = match queried {
             Ok(results) => results,
             Err(error) => return self.tell(&failed(step, &error)),
         };

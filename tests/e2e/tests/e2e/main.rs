@@ -15,6 +15,7 @@ mod scene;
 mod session;
 mod suite;
 mod tls;
+mod tool;
 mod trace;
 
 use libtest_mimic::Arguments;
@@ -25,6 +26,7 @@ fn main() -> std::process::ExitCode {
     let arguments = Arguments::from_args();
     let mut suite = Suite::new(arguments.list);
     golden::add(&mut suite);
+    tool::add(&mut suite);
     auth::add(&mut suite);
     matrix::add(&mut suite);
     tls::add(&mut suite);
