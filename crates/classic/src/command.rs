@@ -106,6 +106,40 @@ impl Session {
         self.send(Command::ProcessKill, &[], &connection_id.to_le_bytes(), State::Acknowledgement, cx)
     }
 
+    /// COM_PROCESS_INFO: lists connections; servers from 9.0 on refuse it. The reply is that of [`query`](Self::query).
+    ///
+    /// # Errors
+    /// [`Misuse`] when no command can be sent now.
+    pub fn process_info<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<(), Misuse> {
+        self.send(Command::ProcessInfo, &[], &[], State::Result(Encoding::Text), cx)
+    }
+
+    /// A command that has no call of its own here and whose reply is [`Event::Ok`](crate::Event::Ok) or
+    /// [`Event::Err`](crate::Event::Err), such as COM_REFRESH with a byte of flags. Servers of today refuse most of them.
+    ///
+    /// # Errors
+    /// [`Misuse`] when no command can be sent now; [`Misuse::NotSimple`] for a command that has another reply.
+    pub fn simple_command<T: TraceSink>(
+        &mut self,
+        command: Command,
+        argument: &[u8],
+        cx: &mut Cx<'_, T>,
+    ) -> Result<(), Misuse> {
+        match command {
+            Command::Sleep
+            | Command::CreateDb
+            | Command::DropDb
+            | Command::Refresh
+            | Command::Shutdown
+            | Command::Connect
+            | Command::Time
+            | Command::DelayedInsert
+            | Command::ConnectOut
+            | Command::Daemon => self.send(command, &[], argument, State::Acknowledgement, cx),
+            _ => Err(Misuse::NotSimple),
+        }
+    }
+
     /// COM_FIELD_LIST: lists the columns of a table whose names match a wildcard; deprecated. The reply is
     /// [`Event::Columns`](crate::Event::Columns) with default values, then [`Event::End`](crate::Event::End); or
     /// [`Event::Err`](crate::Event::Err).
@@ -183,7 +217,7 @@ impl Session {
         cx: &mut Cx<'_, T>,
     ) {
         let stage = ProtocolStage::ReadyForCommand;
-        cx.emit(stage, || TraceEvent::SendCommand {
+        self.emit_in(stage, cx, || TraceEvent::SendCommand {
             cmd: command.byte(),
             cmd_name: command.name(),
             hdr: open(hdr),
@@ -197,7 +231,7 @@ impl Session {
             payload.put_slice(hdr);
             payload.put_slice(pkt);
         });
-        cx.emit(stage, || TraceEvent::PacketSent { pkt_len: hdr.len() + pkt.len() });
+        self.emit_in(stage, cx, || TraceEvent::PacketSent { pkt_len: hdr.len() + pkt.len() });
         self.written(next, columns, reading);
     }
 

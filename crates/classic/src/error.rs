@@ -165,8 +165,12 @@ pub enum Misuse {
     Closed,
     /// A name that is sent up to its 0x00 holds a 0x00.
     NulInName,
+    /// A name does not fit the field that holds its length.
+    NameTooLong,
     /// The server has not asked for a file.
     NoFileRequest,
+    /// The reply to the command is not a mere OK or ERR.
+    NotSimple,
 }
 
 impl Misuse {
@@ -177,7 +181,7 @@ impl Misuse {
             Self::Busy => ClientError::CR_COMMANDS_OUT_OF_SYNC,
             Self::OutOfStep | Self::Closed => ClientError::CR_SERVER_GONE_ERROR,
             Self::NoFileRequest => ClientError::CR_COMMANDS_OUT_OF_SYNC,
-            Self::NulInName => ClientError::CR_UNKNOWN_ERROR,
+            Self::NulInName | Self::NameTooLong | Self::NotSimple => ClientError::CR_UNKNOWN_ERROR,
         }
     }
 }
@@ -189,6 +193,8 @@ impl fmt::Display for Misuse {
             Self::OutOfStep => "the server sent an error unasked and is about to close the connection",
             Self::Closed => "the session is over",
             Self::NulInName => "a name holds a 0x00",
+            Self::NameTooLong => "a name is too long",
+            Self::NotSimple => "the command has a reply of another kind",
             Self::NoFileRequest => "the server has not asked for a file",
         })
     }

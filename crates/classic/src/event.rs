@@ -1,5 +1,7 @@
 use std::fmt;
 
+use bytes::Bytes;
+
 use crate::{
     ClientError, Columns, EofPacket, ErrPacket, OkPacket, RowBatch, RowPart, SessionState, StatusFlags,
 };
@@ -27,6 +29,8 @@ pub enum Event {
     Prepared(Box<Prepared>),
     /// The text of COM_STATISTICS.
     Statistics(Box<[u8]>),
+    /// An event of the binary log as it is written there: a header of 19 bytes, then what its type has.
+    Binlog(Bytes),
     /// The server asked for this file, by its name in the connection's character set. Send it by
     /// [`send_file`](crate::Session::send_file), and end it by [`end_file`](crate::Session::end_file); the
     /// statement's [`Ok`](Self::Ok) or [`Err`](Self::Err) follows. Only after

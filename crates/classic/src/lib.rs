@@ -99,6 +99,7 @@
 #[cfg(test)]
 mod arbitrary;
 mod big_row;
+mod binlog;
 mod cells;
 mod columns;
 mod command;
@@ -106,6 +107,7 @@ mod decode;
 mod error;
 mod event;
 mod generated;
+mod gtid;
 mod infile;
 mod packets;
 mod param;
@@ -120,6 +122,7 @@ mod typed;
 mod width;
 
 pub use big_row::{RowPart, RowPiece, RowReader};
+pub use binlog::{BinlogDump, RegisterReplica};
 pub use cells::Cells;
 pub use columns::Columns;
 pub use error::{ClassicError, ClassicErrorKind, Misuse};
@@ -132,6 +135,7 @@ pub use generated::column_type::ColumnType;
 pub use generated::command::Command;
 pub use generated::server_error::ServerError;
 pub use generated::status::StatusFlags;
+pub use gtid::{GtidError, GtidSet};
 pub use packets::{
     ColumnDefinition41, ColumnFormat, EofPacket, ErrPacket, LocalInfileRequest, OkPacket, ResultSetHeader,
     SessionState, StateChange, StmtPrepareOk,

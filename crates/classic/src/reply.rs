@@ -44,6 +44,7 @@ impl Session {
                     Some(Step::Event(Event::Rows(_))) => None,
                     step => step,
                 },
+                State::Binlog => self.binlog(cx)?,
                 _ => self.packet(cx)?,
             };
             if let Some(step) = step {
@@ -53,7 +54,7 @@ impl Session {
     }
 
     /// Waits for one packet, tells it to the trace, and reads it.
-    fn packet<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Read {
+    pub(crate) fn packet<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Read {
         let idle = self.is_idle();
         if !idle {
             self.tell_read(cx);
@@ -70,7 +71,7 @@ impl Session {
             self.state = State::FieldListEnd;
             return self.field_list_columns();
         }
-        if cx.on() {
+        if self.is_traced(cx) {
             cx.trace.event(self.protocol_stage(), &TraceEvent::PacketReceived { pkt: open(payload) });
         }
         self.read_told = false;
@@ -78,7 +79,7 @@ impl Session {
             return self.err(cx);
         }
         match self.state {
-            State::Acknowledgement => self.acknowledgement(first, cx),
+            State::Acknowledgement | State::Registration => self.acknowledgement(first, cx),
             State::Result(encoding) => self.result(first, encoding, cx),
             State::InfileVerdict { .. } => self.infile_verdict(first, cx),
             State::FieldDefs { left, encoding } => self.field_def(first, left, encoding, cx),
@@ -87,7 +88,9 @@ impl Session {
             State::PsDescription => self.ps_description(first, cx),
             State::PsDefs(_) => self.ps_def(first, cx),
             State::FieldList => self.field_list_def(cx),
-            State::Rows(_) | State::SkippedRows(_) | State::FieldListEnd => self.result_end(cx),
+            State::Rows(_) | State::SkippedRows(_) | State::FieldListEnd | State::Binlog => {
+                self.result_end(cx)
+            }
             State::Idle
             | State::FileRequest(_)
             | State::RowParts { .. }
@@ -101,7 +104,7 @@ impl Session {
     /// Takes all rows that are there, up to the first of more than `max` bytes.
     #[inline]
     pub(crate) fn rows<T: TraceSink>(&mut self, encoding: Encoding, max: usize, cx: &mut Cx<'_, T>) -> Read {
-        if cx.on() {
+        if self.is_traced(cx) {
             self.rows_in::<true, T>(encoding, max, cx)
         } else {
             self.rows_in::<false, T>(encoding, max, cx)

@@ -78,6 +78,8 @@ pub struct Session {
     pub(crate) read_told: bool,
     /// Batches hold one row while a trace listens.
     pub(crate) row_by_row: bool,
+    /// DISCONNECTED was told, for a dump of the binary log: nothing more is.
+    pub(crate) untraced: bool,
     /// An ERR came while no reply was owed.
     pub(crate) unasked: bool,
     /// The columns of the last result set.
@@ -118,6 +120,7 @@ impl Session {
             state: State::Idle,
             read_told: false,
             row_by_row: false,
+            untraced: false,
             unasked: false,
             columns: Columns::default(),
             cached: Columns::default(),
@@ -222,14 +225,32 @@ impl Session {
     /// or when the connection is given up without it.
     pub fn closed<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) {
         if !matches!(self.state, State::Closed | State::Failed(_)) {
-            cx.emit(self.protocol_stage(), || TraceEvent::Disconnected);
+            self.emit(cx, || TraceEvent::Disconnected);
             self.state = State::Closed;
         }
     }
 
+    /// Whether somebody wants to be told.
+    #[inline]
+    pub(crate) fn is_traced<T: TraceSink>(&self, cx: &Cx<'_, T>) -> bool {
+        cx.on() && !self.untraced
+    }
+
     #[inline]
     pub(crate) fn emit<'e, T: TraceSink>(&self, cx: &mut Cx<'_, T>, make: impl FnOnce() -> TraceEvent<'e>) {
-        cx.emit(self.state.stage(), make);
+        self.emit_in(self.state.stage(), cx, make);
+    }
+
+    #[inline]
+    pub(crate) fn emit_in<'e, T: TraceSink>(
+        &self,
+        stage: ProtocolStage,
+        cx: &mut Cx<'_, T>,
+        make: impl FnOnce() -> TraceEvent<'e>,
+    ) {
+        if self.is_traced(cx) {
+            cx.emit(stage, make);
+        }
     }
 
     /// Ends the session. Without a packet the reference tells no ERROR, because it drops the connection, and its

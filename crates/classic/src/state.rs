@@ -11,6 +11,10 @@ pub(crate) enum State {
     Idle,
     /// OK, or EOF for some commands.
     Acknowledgement,
+    /// OK, for a replica that registers.
+    Registration,
+    /// Events of the binary log.
+    Binlog,
     /// The first packet of a result.
     Result(Encoding),
     /// The owner's blocks of a file, or the empty packet that refuses it.
@@ -66,7 +70,7 @@ pub(crate) enum Group {
 impl State {
     pub(crate) const fn stage(&self) -> ProtocolStage {
         match self {
-            Self::Idle | Self::Quitting => ProtocolStage::ReadyForCommand,
+            Self::Idle | Self::Registration | Self::Quitting => ProtocolStage::ReadyForCommand,
             Self::Acknowledgement | Self::Result(_) | Self::InfileVerdict { .. } | Self::Orphaned => {
                 ProtocolStage::WaitForResult
             }
@@ -75,7 +79,7 @@ impl State {
             }
             Self::FileRequest(_) => ProtocolStage::FileRequest,
             Self::Rows(_) | Self::RowParts { .. } | Self::SkippedRows(_) => ProtocolStage::WaitForRow,
-            Self::Statistics => ProtocolStage::WaitForPacket,
+            Self::Statistics | Self::Binlog => ProtocolStage::WaitForPacket,
             Self::PsDescription => ProtocolStage::WaitForPsDescription,
             Self::PsDefs(preparing) => match preparing.group {
                 Group::Params => ProtocolStage::WaitForParamDef,
@@ -99,7 +103,8 @@ impl State {
             | Self::Quitting
             | Self::Closed
             | Self::Failed(_) => "no packet",
-            Self::Acknowledgement => "OK or ERR",
+            Self::Acknowledgement | Self::Registration => "OK or ERR",
+            Self::Binlog => "an event of the binary log or the end of them",
             Self::Result(_) => "OK, ERR, a column count or a LOCAL INFILE request",
             Self::InfileVerdict { .. } => "OK or ERR after a LOCAL INFILE request",
             Self::FieldDefs { .. } => "a column definition",

@@ -32,6 +32,12 @@ impl<'a> Payload<'a> {
         Self { bytes: first, len, sensitive: false }
     }
 
+    /// A payload that holds secrets, of which not even its bytes are needed: subscribers learn the length.
+    #[must_use]
+    pub const fn withheld(len: usize) -> Self {
+        Self { bytes: &[], len, sensitive: true }
+    }
+
     /// The payload's length in bytes.
     #[must_use]
     pub const fn len(&self) -> usize {
@@ -82,6 +88,8 @@ mod tests {
         assert_eq!(open.bytes(), Some(b"SELECT 1".as_slice()));
         let streamed = Payload::streamed(b"S", 1 << 30);
         assert_eq!((streamed.len(), streamed.first(), streamed.bytes()), (1 << 30, Some(b'S'), None));
+        let withheld = Payload::withheld(9);
+        assert_eq!((withheld.len(), withheld.is_sensitive(), withheld.bytes()), (9, true, None));
         assert_eq!(Payload::streamed(b"S", 1).bytes(), Some(&b"S"[..]));
         assert!(!open.is_sensitive() && !open.is_empty());
     }
