@@ -8,7 +8,7 @@ use crate::error::Misuse;
 use crate::row::Encoding;
 use crate::session::{Session, open};
 use crate::state::State;
-use crate::{CapabilityFlags, Columns, Command};
+use crate::{Columns, Command};
 
 /// The empty block of query attributes: no parameters, one set of them.
 const NO_ATTRIBUTES: [u8; 2] = [0, 1];
@@ -24,8 +24,7 @@ impl Session {
     /// [`Misuse`] when no command can be sent now.
     #[inline]
     pub fn query<T: TraceSink>(&mut self, sql: impl AsRef<[u8]>, cx: &mut Cx<'_, T>) -> Result<(), Misuse> {
-        let attributes = self.capabilities.contains(CapabilityFlags::CLIENT_QUERY_ATTRIBUTES);
-        let hdr: &[u8] = if attributes { &NO_ATTRIBUTES } else { &[] };
+        let hdr: &[u8] = if self.has_query_attributes() { &NO_ATTRIBUTES } else { &[] };
         self.send(Command::Query, hdr, sql.as_ref(), State::Result(Encoding::Text), cx)
     }
 
@@ -199,7 +198,7 @@ impl Session {
             State::Quitting | State::Closed | State::Failed(_) => Err(Misuse::Closed),
             _ if self.is_out_of_step() => Err(Misuse::OutOfStep),
             State::Idle => Ok(()),
-            State::FileRequest(_) | State::Orphaned => Err(Misuse::Busy),
+            State::FileRequest(_) | State::Binlog | State::Orphaned => Err(Misuse::Busy),
             _ if self.pipelining => Ok(()),
             _ => Err(Misuse::Busy),
         }

@@ -21,7 +21,7 @@ pub enum Event {
     /// A part of a large row, if these are [streamed](crate::Session::stream_rows).
     RowPart(RowPart),
     /// A result set begins, in place of [`Columns`](Self::Columns), that does not have the columns that its statement
-    /// was executed with. Its rows are skipped; its [`End`](Self::End) follows.
+    /// was [executed](crate::Execute::columns) with. Its rows are skipped; its [`End`](Self::End) follows.
     ColumnsChanged(ColumnsChanged),
     /// It is over.
     End(ResultEnd),

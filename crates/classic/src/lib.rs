@@ -50,16 +50,25 @@
 //!
 //! | command | events |
 //! |---|---|
-//! | [`query`](Session::query), [`stmt_execute`](Session::stmt_execute) | for each result [`Ok`](Event::Ok), or [`Columns`](Event::Columns), [`Rows`](Event::Rows)..., [`End`](Event::End) |
+//! | [`query`](Session::query), [`query_with`](Session::query_with), [`stmt_execute_with`](Session::stmt_execute_with), [`stmt_execute`](Session::stmt_execute), [`process_info`](Session::process_info) | for each result [`Ok`](Event::Ok), or [`Columns`](Event::Columns), [`Rows`](Event::Rows)..., [`End`](Event::End) |
 //! | [`stmt_prepare`](Session::stmt_prepare) | [`Prepared`](Event::Prepared) |
 //! | [`stmt_fetch`](Session::stmt_fetch) | [`Rows`](Event::Rows)..., [`End`](Event::End) |
 //! | [`field_list`](Session::field_list) | [`Columns`](Event::Columns), [`End`](Event::End) |
 //! | [`statistics`](Session::statistics) | [`Statistics`](Event::Statistics) |
-//! | [`ping`](Session::ping), [`init_db`](Session::init_db), [`reset_connection`](Session::reset_connection), [`set_option`](Session::set_option), [`debug`](Session::debug), [`process_kill`](Session::process_kill), [`stmt_reset`](Session::stmt_reset) | [`Ok`](Event::Ok) |
+//! | [`binlog_dump`](Session::binlog_dump), [`binlog_dump_gtid`](Session::binlog_dump_gtid) | [`Binlog`](Event::Binlog)..., [`End`](Event::End) if asked for |
+//! | [`ping`](Session::ping), [`init_db`](Session::init_db), [`reset_connection`](Session::reset_connection), [`set_option`](Session::set_option), [`debug`](Session::debug), [`process_kill`](Session::process_kill), [`stmt_reset`](Session::stmt_reset), [`register_replica`](Session::register_replica), [`simple_command`](Session::simple_command) | [`Ok`](Event::Ok) |
 //! | [`stmt_close`](Session::stmt_close), [`stmt_send_long_data`](Session::stmt_send_long_data), [`quit`](Session::quit) | none |
 //!
 //! [`Err`](Event::Err) may come in place of any of these and ends the reply. The next command may be sent at
 //! [`Step::Idle`](porpoise_wire::Step::Idle), or as soon as [`is_idle`](Session::is_idle) says so.
+//!
+//! # Prepared statements
+//!
+//! [`stmt_prepare`](Session::stmt_prepare) gives an id, which an [`Execute`] takes with parameters of any type that
+//! [`porpoise_value`] knows. A large parameter can be [sent ahead](Session::stmt_send_long_data) in pieces; errors in that
+//! show when the statement is executed, and its execution uses it up. With a [cursor](Execute::cursor) the rows stay on the
+//! server until they are [fetched](Session::stmt_fetch). [`stmt_reset`](Session::stmt_reset) drops long data and closes the
+//! cursor; the statement stays. [`reset_connection`](Session::reset_connection) drops all statements.
 //!
 //! # Pipelines
 //!
@@ -106,6 +115,7 @@ mod command;
 mod decode;
 mod error;
 mod event;
+mod execute;
 mod generated;
 mod gtid;
 mod infile;
@@ -127,6 +137,7 @@ pub use cells::Cells;
 pub use columns::Columns;
 pub use error::{ClassicError, ClassicErrorKind, Misuse};
 pub use event::{ColumnsChanged, Event, InfileRefused, OkReply, Prepared, ResultEnd};
+pub use execute::{Execute, ExecuteError};
 pub use generated::capability::CapabilityFlags;
 pub use generated::client_error::ClientError;
 pub use generated::collation::Collation;

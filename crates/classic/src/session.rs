@@ -5,6 +5,7 @@ use porpoise_wire::{Cx, Framer, Limits, Lost, Machine, Step, TlsInfo};
 
 use crate::columns::Collector;
 use crate::error::{ClassicError, ClassicErrorKind};
+use crate::execute::flags_are_flags;
 use crate::pipeline::Queued;
 use crate::state::State;
 use crate::{CapabilityFlags, Columns, Event, StatusFlags};
@@ -82,6 +83,7 @@ pub struct Session {
     pub(crate) untraced: bool,
     /// An ERR came while no reply was owed.
     pub(crate) unasked: bool,
+    pub(crate) flags_are_flags: bool,
     /// The columns of the last result set.
     pub(crate) columns: Columns,
     /// The columns that the result that is awaited has if the server does not define them; none if nobody knows.
@@ -109,6 +111,7 @@ impl Session {
         let SessionSeed { mut framer, capabilities, status, charset, connection_id, server_version, limits } =
             seed;
         framer.set_max_packet(limits.max_packet);
+        let flags_are_flags = flags_are_flags(&server_version);
         Self {
             framer,
             capabilities,
@@ -122,6 +125,7 @@ impl Session {
             row_by_row: false,
             untraced: false,
             unasked: false,
+            flags_are_flags,
             columns: Columns::default(),
             cached: Columns::default(),
             collector: Collector::default(),

@@ -1,9 +1,10 @@
 //! The scenarios of MySQL's own client that reach the command phase, against the same packets.
 
 use porpoise_classic::CapabilityFlags;
+use porpoise_value::Value;
 
 use crate::support::{
-    Act, Exchange, LONG, MODERN, Reply, VAR_STRING, WITH_EOF, column, play_every_way, short, t1,
+    Act, Arg, Exchange, LONG, MODERN, Reply, VAR_STRING, WITH_EOF, column, play_every_way, short, t1,
 };
 
 /// The lines of a recording that tell of events after the connect stages.
@@ -123,16 +124,18 @@ golden! {
     optional_metadata, "optional-metadata", MODERN.union(CapabilityFlags::CLIENT_OPTIONAL_RESULTSET_METADATA), [
         ok("set resultset_metadata=none"),
         (Act::Query("select a,b from odb.t1"), t1_rows(Reply::new().packet([2, 0])).end(34)), quit()];
+    query_attributes, "query-attributes", MODERN, [
+        (Act::QueryWith("select 1", &[("k1", "v1")]), one_column("1").row(&[Some("1")]).end(2)), quit()];
     ps_cursor, "ps-cursor", MODERN, ps_cursor_script();
     ps_long_data, "ps-long-data", MODERN, [
         (Act::Prepare("insert into big(t) values(?)"), prepared_insert()),
         (Act::LongData("hello"), Reply::none()), (Act::LongData(" world"), Reply::none()),
-        (Act::Execute(0, vec![1, 0, 1, 252, 0, 0]), Reply::new().ok(2)),
+        (Act::Bound(false, vec![Arg::Long]), Reply::new().ok(2)),
         (Act::StmtReset, Reply::new().ok(2)), (Act::StmtClose, Reply::none()), quit()];
     ps_params_no_result, "ps-params-no-result", MODERN, [
         (Act::Prepare("insert into big(t) values(?)"), prepared_insert()),
-        (Act::Execute(0, b"\x01\x00\x01\xfd\x00\x00\x04text".to_vec()), Reply::new().ok(2)),
-        (Act::Execute(0, b"\x01\x01\x01\xfd\x00\x00".to_vec()), Reply::new().ok(2)),
+        (Act::Bound(false, vec![Arg::Value(Value::Text("text".into()))]), Reply::new().ok(2)),
+        (Act::Bound(false, vec![Arg::Value(Value::Null)]), Reply::new().ok(2)),
         (Act::StmtClose, Reply::none()), quit()];
     ps_params_result, "ps-params-result", MODERN, ps_params_result_script();
 }
@@ -172,7 +175,7 @@ fn ps_cursor_script() -> [Exchange; 7] {
     let (exists, last) = (0x42, 0x82);
     [
         (Act::Prepare("select a,b from t1 order by a"), Reply::new().packet(prepared).packet(&a).packet(&b)),
-        (Act::Execute(1, vec![0]), t1_columns().end(exists)),
+        (Act::Bound(true, vec![]), t1_columns().end(exists)),
         (
             Act::Fetch(2),
             Reply::new().packet(binary_row(1, Some("one"))).packet(binary_row(2, Some("two"))).end(exists),
@@ -189,15 +192,14 @@ fn ps_params_result_script() -> [Exchange; 5] {
     let prepared = [0x00, 1, 0, 0, 0, 2, 0, 1, 0, 0, 0, 0];
     let description =
         Reply::new().packet(prepared).packet(column("", "", "?", VAR_STRING)).packet(&a).packet(&b);
-    // count | bitmap | bound | type LONGLONG | no name | value
-    let parameter = |value| vec![1, 0, 1, 8, 0, 0, value, 0, 0, 0, 0, 0, 0, 0];
+    let parameter = |value| vec![Arg::Value(Value::Int(value))];
     let rows = |reply: Reply, rows: &[(u8, &str)]| {
         rows.iter().fold(reply, |reply, (a, b)| reply.packet(binary_row(*a, Some(b)))).end(2)
     };
     [
         (Act::Prepare("select a,b from t1 where a>? and b is not null"), description),
-        (Act::Execute(0, parameter(1)), rows(t1_columns(), &[(2, "two"), (4, ""), (5, "five")])),
-        (Act::Execute(0, parameter(2)), rows(t1_columns(), &[(4, ""), (5, "five")])),
+        (Act::Bound(false, parameter(1)), rows(t1_columns(), &[(2, "two"), (4, ""), (5, "five")])),
+        (Act::Bound(false, parameter(2)), rows(t1_columns(), &[(4, ""), (5, "five")])),
         (Act::StmtClose, Reply::none()),
         quit(),
     ]

@@ -6,6 +6,8 @@ mod big_rows;
 #[cfg(test)]
 mod edges;
 #[cfg(test)]
+mod execute;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod hostile;
@@ -15,5 +17,7 @@ mod infile;
 mod pipeline;
 #[cfg(test)]
 mod random;
+#[cfg(test)]
+mod replica;
 #[cfg(test)]
 mod support;

@@ -2,9 +2,11 @@
 
 use bytes::BytesMut;
 use porpoise_classic::{
-    CapabilityFlags, ClassicError, Columns, Encoding, Event, Misuse, RowError, Session, SessionSeed,
+    CapabilityFlags, ClassicError, Columns, Encoding, Event, Execute, ExecuteError, Misuse, RowError,
+    Session, SessionSeed,
 };
 use porpoise_trace::{Record, TraceSink};
+use porpoise_value::{ConvertError, ParamRef, Placeholders, ToValue, Value};
 use porpoise_wire::{Cx, Framer, Limits, Machine, Put, Step};
 
 /// What the client and a 9.7 server agree on by default.
@@ -19,8 +21,31 @@ pub(crate) const MODERN: CapabilityFlags = CapabilityFlags::CLIENT_PROTOCOL_41
 pub(crate) const WITH_EOF: CapabilityFlags = MODERN.difference(CapabilityFlags::CLIENT_DEPRECATE_EOF);
 
 pub(crate) fn session(capabilities: CapabilityFlags) -> Session {
+    session_of("9.7.4", capabilities)
+}
+
+/// A session with a server of that version.
+pub(crate) fn session_of(version: &str, capabilities: CapabilityFlags) -> Session {
     let limits = Limits::default();
-    Session::resume(SessionSeed::new(Framer::new(limits), capabilities, limits))
+    let mut seed = SessionSeed::new(Framer::new(limits), capabilities, limits);
+    seed.server_version = version.into();
+    Session::resume(seed)
+}
+
+/// A parameter.
+#[derive(Clone, Debug)]
+pub(crate) enum Arg {
+    Value(Value),
+    Long,
+}
+
+impl ToValue for Arg {
+    fn to_value(&self) -> Result<ParamRef<'_>, ConvertError> {
+        match self {
+            Self::Value(value) => value.to_value(),
+            Self::Long => Ok(ParamRef::LongData),
+        }
+    }
 }
 
 /// What the server sends in reply to one command.
@@ -157,6 +182,8 @@ pub(crate) enum Act {
     Query(&'static str),
     /// A query that may be asked for a file, and the file.
     Load(&'static str, &'static [&'static [u8]]),
+    /// With query attributes.
+    QueryWith(&'static str, &'static [(&'static str, &'static str)]),
     Ping,
     InitDb(&'static str),
     Reset,
@@ -167,6 +194,8 @@ pub(crate) enum Act {
     FieldList(&'static str),
     Prepare(&'static str),
     Execute(u8, Vec<u8>),
+    /// With parameters, and with a cursor or without.
+    Bound(bool, Vec<Arg>),
     Fetch(u32),
     StmtReset,
     StmtClose,
@@ -190,6 +219,7 @@ impl Act {
                 session.allow_infile(true);
                 session.query(sql, cx)
             }
+            Self::QueryWith(sql, attributes) => unvalued(session.query_with(sql, attributes, cx)),
             Self::Ping => session.ping(cx),
             Self::InitDb(schema) => session.init_db(schema, cx),
             Self::Reset => session.reset_connection(cx),
@@ -200,6 +230,10 @@ impl Act {
             Self::FieldList(table) => session.field_list(table, "", cx),
             Self::Prepare(sql) => session.stmt_prepare(sql, cx),
             Self::Execute(flags, parameters) => session.stmt_execute(ID, *flags, parameters, cx),
+            Self::Bound(cursor, args) => {
+                let execute = Execute::new(ID, Placeholders::positional(args.len()), args).cursor(*cursor);
+                unvalued(session.stmt_execute_with(&execute, cx))
+            }
             Self::Fetch(rows) => session.stmt_fetch(ID, *rows, last, cx),
             Self::StmtReset => session.stmt_reset(ID, cx),
             Self::StmtClose => session.stmt_close(ID, cx),
@@ -210,6 +244,15 @@ impl Act {
                 Ok(())
             }
         }
+    }
+}
+
+/// The values of scripts can all be sent.
+fn unvalued(sent: Result<(), ExecuteError>) -> Result<(), Misuse> {
+    match sent {
+        Ok(()) => Ok(()),
+        Err(ExecuteError::Misuse(misuse)) => Err(misuse),
+        Err(error) => panic!("{error}"),
     }
 }
 
