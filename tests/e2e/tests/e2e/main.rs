@@ -7,6 +7,7 @@
 mod auth;
 mod client;
 mod client_cancel;
+mod compression;
 mod dial;
 mod golden;
 mod matrix;
@@ -35,5 +36,6 @@ fn main() -> std::process::ExitCode {
     trace::add(&mut suite);
     client::add(&mut suite);
     client_cancel::add(&mut suite);
+    compression::add(&mut suite);
     libtest_mimic::run(&arguments, suite.into_trials()).exit_code()
 }
