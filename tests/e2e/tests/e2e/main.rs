@@ -18,6 +18,7 @@ mod suite;
 mod tls;
 mod tool;
 mod trace;
+mod types;
 
 use libtest_mimic::Arguments;
 
@@ -34,6 +35,7 @@ fn main() -> std::process::ExitCode {
     dial::add(&mut suite);
     session::add(&mut suite);
     trace::add(&mut suite);
+    types::add(&mut suite);
     client::add(&mut suite);
     client_cancel::add(&mut suite);
     compression::add(&mut suite);
