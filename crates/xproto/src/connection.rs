@@ -7,7 +7,8 @@ use porpoise_wire::{Cx, Limits, Lost, Machine, Step, TlsInfo, XFramer};
 use crate::columns::Collector;
 use crate::error::XErrorKind;
 use crate::messages::{connection, notice, session};
-use crate::owed::{Expect, Owed, Then};
+use crate::owed::{Asked, Expect, Owed, Then};
+use crate::packing::Packing;
 use crate::{ClientKind, ClientMessage, Columns, Event, LifeCycle, Misuse, Reaction, XError};
 
 /// What the trace shows in place of authentication data that is not empty.
@@ -54,6 +55,7 @@ pub struct Connection {
     pub(crate) greeted: bool,
     pub(crate) one_by_one: bool,
     pub(crate) let_through: bool,
+    pub(crate) packing: Packing,
     pub(crate) goodbye: Option<notice::Warning>,
     pub(crate) failed: Option<XError>,
 }
@@ -83,6 +85,7 @@ impl Connection {
             greeted: false,
             one_by_one: false,
             let_through: false,
+            packing: Packing::default(),
             goodbye: None,
             failed: None,
         }
@@ -171,6 +174,7 @@ impl Connection {
     /// [`Misuse::Closed`].
     pub fn send_bytes<T: TraceSink>(&mut self, bytes: &[u8], cx: &mut Cx<'_, T>) -> Result<(), Misuse> {
         self.open()?;
+        self.pack(cx);
         cx.tx.put_slice(bytes);
         let kind = bytes.get(4).copied().unwrap_or_default();
         self.emit(cx, || XEvent::MessageSent(XMessage::new(kind, "", Payload::open(bytes))));
@@ -289,17 +293,8 @@ impl Connection {
         self.fits(message.encoded_len())?;
         let start = cx.tx.len();
         let written = XFramer::write(cx.tx, M::KIND.number(), |tx| message.encode_raw(tx));
-        self.sent(M::KIND, written, then)?;
-        if cx.on() {
-            let frame = cx.tx.get(start..).unwrap_or_default();
-            let message = XFramer::new(usize::MAX).message(frame);
-            let payload = Payload::open(message.map_or(&[], |(_, payload)| payload));
-            let name = M::KIND.name().unwrap_or_default();
-            cx.trace.x_event(
-                self.state.id(),
-                &XEvent::MessageSent(XMessage::new(M::KIND.number(), name, payload)),
-            );
-        }
+        self.sent(M::KIND, written, then, Asked::of(message))?;
+        self.packed_later(start, cx);
         Ok(())
     }
 
@@ -312,6 +307,8 @@ impl Connection {
         write: impl Fn(&mut BytesMut, Option<&[u8]>),
         cx: &mut Cx<'_, T>,
     ) -> Result<(), Misuse> {
+        // A secret is not compressed: its size would tell of it.
+        self.pack(cx);
         /// More than the header, the tags, the lengths and the longest mechanism's name take.
         const AROUND: usize = 128;
         let size = data.map_or(0, <[u8]>::len) + AROUND;
@@ -319,7 +316,7 @@ impl Connection {
         // At once: a buffer that grows under a secret leaves a copy of it behind.
         cx.tx.reserve(size);
         let written = XFramer::write(cx.tx, kind.number(), |tx| write(tx, data));
-        self.sent(kind, written, then)?;
+        self.sent(kind, written, then, None)?;
         self.emit_masked(kind, data, write, cx);
         Ok(())
     }
@@ -352,10 +349,11 @@ impl Connection {
         kind: ClientKind,
         written: Result<usize, porpoise_wire::WireError>,
         then: Then,
+        compression: Option<Asked>,
     ) -> Result<(), Misuse> {
         let limit = self.framer.max_frame();
         written.map_err(|_| Misuse::TooLarge { size: usize::MAX, limit })?;
-        self.owed.push_back(Owed { kind, expect: Expect::of(kind), then });
+        self.owed.push_back(Owed { kind, expect: Expect::of(kind), then, compression });
         self.ahead = then.after(kind, self.ahead);
         Ok(())
     }
@@ -418,6 +416,7 @@ impl Machine for Connection {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
+        self.pack(cx);
         let step = self.run(cx);
         if let Err(error) = &step {
             self.fail(error, cx);

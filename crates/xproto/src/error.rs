@@ -4,7 +4,7 @@ use std::sync::Arc;
 use porpoise_wire::{Lost, WireError};
 
 use crate::messages::{self, notice};
-use crate::{ClientKind, LifeCycle, ServerKind};
+use crate::{Algorithm, ClientKind, LifeCycle, ServerKind};
 
 /// `CR_*` numbers of MySQL's own library.
 const CR_SERVER_GONE_ERROR: u16 = 2006;
@@ -13,6 +13,7 @@ const CR_SERVER_LOST: u16 = 2013;
 const CR_NET_PACKET_TOO_LARGE: u16 = 2020;
 const CR_SSL_CONNECTION_ERROR: u16 = 2026;
 const CR_MALFORMED_PACKET: u16 = 2027;
+const CR_COMPRESSION_WRONGLY_CONFIGURED: u16 = 2066;
 
 /// What a server refuses: `Mysqlx.Error`.
 #[derive(Clone, PartialEq, Eq)]
@@ -113,6 +114,8 @@ pub enum XErrorKind {
         /// How many.
         len: usize,
     },
+    /// Compression was agreed on that this build has not.
+    NotBuilt(Algorithm),
     /// The server ended the connection by a fatal error.
     Fatal(ServerError),
     /// The server ended the connection, and said why before.
@@ -150,6 +153,7 @@ impl XError {
                 CR_MALFORMED_PACKET
             }
             XErrorKind::ClassicGreeting => CR_VERSION_ERROR,
+            XErrorKind::NotBuilt(_) => CR_COMPRESSION_WRONGLY_CONFIGURED,
             XErrorKind::BytesBeforeTls { .. } | XErrorKind::Lost(Lost::Tls { .. }) => CR_SSL_CONNECTION_ERROR,
             XErrorKind::Lost(Lost::Write(_)) => CR_SERVER_GONE_ERROR,
             XErrorKind::Lost(_) => CR_SERVER_LOST,
@@ -186,6 +190,7 @@ impl fmt::Display for XError {
             XErrorKind::BytesBeforeTls { len } => {
                 write!(f, "{len} bytes came in clear where the TLS handshake begins")
             }
+            XErrorKind::NotBuilt(algorithm) => write!(f, "{algorithm} is left out of this build"),
             XErrorKind::Fatal(error) => write!(f, "{error}"),
             XErrorKind::Goodbye(warning) => write!(f, "the server said {}: {}", warning.code, warning.msg),
             XErrorKind::Lost(lost) => write!(f, "{lost}"),

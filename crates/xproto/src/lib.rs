@@ -50,6 +50,18 @@
 //! [`messages`] has all of them, made by prost of porpoise's own `.proto` files. Those that come in great numbers are read
 //! on borrowed bytes instead: [`ColumnMetaData`], [`RowRef`], [`Notice`]. [`ClientKind`] and [`ServerKind`] are the type bytes.
 //!
+//! # Compression
+//!
+//! Whoever has CapabilitiesSet `compression` accepted gets it with the session: what the server compresses is inflated on
+//! the way, and a write above a [threshold](Connection::set_compression_threshold) is compressed, however many messages it
+//! has.
+//!
+//! | feature | algorithm |
+//! |---|---|
+//! | `deflate` | [`Algorithm::DeflateStream`] |
+//! | `lz4` | [`Algorithm::Lz4Message`] |
+//! | `zstd` | [`Algorithm::ZstdStream`] |
+//!
 //! # Trust
 //!
 //! No bytes make a connection panic, and no length is believed before it is held against the frame and the
@@ -58,6 +70,7 @@
 //! handshake begins end the connection.
 
 mod columns;
+mod compress;
 mod connection;
 mod error;
 mod event;
@@ -68,10 +81,12 @@ mod kind;
 pub mod messages;
 mod notice;
 mod owed;
+mod packing;
 mod reply;
 mod row;
 
 pub use columns::{ColumnFormat, ColumnMetaData, Columns, FieldType};
+pub use compress::Algorithm;
 pub use connection::Connection;
 pub use error::{Misuse, ServerError, XError, XErrorKind};
 pub use event::{Event, Fetched};

@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use crate::messages::{connection, datatypes, session};
-use crate::{ClientKind, ClientMessage, LifeCycle};
+use crate::{Algorithm, ClientKind, ClientMessage, LifeCycle};
 
 /// A request whose reply is owed.
 #[derive(Clone, Copy, Debug)]
@@ -11,6 +11,34 @@ pub(crate) struct Owed {
     pub(crate) kind: ClientKind,
     pub(crate) expect: Expect,
     pub(crate) then: Then,
+    /// The compression that is asked for.
+    pub(crate) compression: Option<Asked>,
+}
+
+/// A compression as it is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) level: Option<i32>,
+}
+
+impl Asked {
+    pub(crate) fn of<M: ClientMessage>(message: &M) -> Option<Self> {
+        let message: &dyn Any = message;
+        let set = message.downcast_ref::<connection::CapabilitiesSet>()?;
+        let mut all = set.capabilities.capabilities.iter();
+        let object = all.find(|capability| capability.name == "compression")?.value.obj.as_ref()?;
+        let field = |key: &str| object.fld.iter().find(|field| field.key.eq_ignore_ascii_case(key));
+        let algorithm = field("algorithm")?.value.scalar.as_ref()?.v_string.as_ref()?;
+        let level = field("level").and_then(|field| field.value.scalar.as_ref()).and_then(whole);
+        Some(Self { algorithm: Algorithm::from_name(std::str::from_utf8(&algorithm.value).ok()?)?, level })
+    }
+}
+
+/// A whole number, signed or not.
+fn whole(scalar: &datatypes::Scalar) -> Option<i32> {
+    let signed = scalar.v_signed_int.and_then(|value| i32::try_from(value).ok());
+    signed.or_else(|| scalar.v_unsigned_int.and_then(|value| i32::try_from(value).ok()))
 }
 
 /// What a reply is made of. An Error may take the place of all of it, at any point.

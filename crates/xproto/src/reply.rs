@@ -6,6 +6,7 @@ use porpoise_wire::{Cx, Frame, Step, WireError};
 use prost::Message as _;
 
 use crate::columns::Bounds;
+use crate::compress::Compression;
 use crate::connection::{Connection, Tls, mask};
 use crate::error::XErrorKind;
 use crate::messages::{self, connection, session};
@@ -31,7 +32,8 @@ impl Connection {
             }
             self.turn(cx);
             let idle = self.owed.is_empty() && !(self.let_through && self.state == LifeCycle::Error);
-            match self.framer.poll(cx.rx).map_err(|error| self.frame_error(error))? {
+            let framer = self.framer;
+            match framer.poll(self.source(cx)).map_err(|error| self.frame_error(error))? {
                 Frame::Ready => {}
                 // When nothing is owed, nothing is waited for.
                 _ if idle => return Ok(Step::Idle),
@@ -42,6 +44,19 @@ impl Connection {
                 return Ok(step);
             }
         }
+    }
+
+    /// Where the next message is: inflated ones come before those behind them.
+    fn source<'a, T>(&'a mut self, cx: &'a mut Cx<'_, T>) -> &'a mut BytesMut {
+        match &mut self.packing.on {
+            Some(compression) if !compression.inner.is_empty() => &mut compression.inner,
+            _ => cx.rx,
+        }
+    }
+
+    /// Whether the next message travelled inside another.
+    fn is_inner(&self) -> bool {
+        self.packing.on.as_ref().is_some_and(|compression| !compression.inner.is_empty())
     }
 
     /// Brings the oldest request to its turn: a message changes the state when the server comes to it.
@@ -84,7 +99,8 @@ impl Connection {
 
     /// Reads the message that is ready.
     fn message<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Read {
-        let Some((number, _)) = self.framer.message(cx.rx) else { return Ok(None) };
+        let framer = self.framer;
+        let Some((number, _)) = framer.message(self.source(cx)) else { return Ok(None) };
         let kind = ServerKind::new(number);
         if !std::mem::replace(&mut self.greeted, true) && number == CLASSIC_GREETING {
             return Err(self.error(XErrorKind::ClassicGreeting));
@@ -100,11 +116,13 @@ impl Connection {
         {
             return self.columns_end();
         }
-        let Some((_, payload)) = self.framer.take(cx.rx) else { return Ok(None) };
-        self.tell(kind, &payload, cx);
+        let inner = self.is_inner();
+        let Some((_, payload)) = framer.take(self.source(cx)) else { return Ok(None) };
+        self.tell(kind, &payload, inner, cx);
         match kind {
             ServerKind::NOTICE => self.notice(&payload),
             ServerKind::ERROR => self.server_error(&payload, cx),
+            ServerKind::COMPRESSION if self.is_compressed() => self.inflate(&payload),
             _ => match self.expects() {
                 Some(Expect::Ok) if kind == ServerKind::OK => self.ok(&payload, cx),
                 Some(Expect::Capabilities) if kind == ServerKind::CONN_CAPABILITIES => {
@@ -125,16 +143,25 @@ impl Connection {
     }
 
     /// Tells a received message. Of authentication data only whether there is any.
-    fn tell<T: TraceSink>(&self, kind: ServerKind, payload: &Bytes, cx: &mut Cx<'_, T>) {
+    fn tell<T: TraceSink>(&self, kind: ServerKind, payload: &Bytes, inner: bool, cx: &mut Cx<'_, T>) {
         if !cx.on() {
             return;
         }
         let name = kind.name().unwrap_or_default();
         let mut tell = |payload| {
-            let message = XMessage::new(kind.number(), name, payload);
+            let message = XMessage::new(kind.number(), name, payload).inner(inner);
             cx.trace.x_event(self.state.id(), &XEvent::MessageReceived(message));
         };
         match kind {
+            // The compressed bytes are what it holds, and told as such.
+            ServerKind::COMPRESSION => {
+                let mut shown = BytesMut::new();
+                if let Ok(mut message) = connection::Compression::decode(payload.clone()) {
+                    message.payload = Bytes::new();
+                    message.encode_raw(&mut shown);
+                }
+                tell(Payload::open(&shown));
+            }
             ServerKind::SESS_AUTHENTICATE_CONTINUE | ServerKind::SESS_AUTHENTICATE_OK => {
                 let mut shown = BytesMut::new();
                 // Both messages are one field of bytes, of the same number.
@@ -148,6 +175,15 @@ impl Connection {
                 }
             }
             _ => tell(Payload::open(payload)),
+        }
+    }
+
+    fn inflate(&mut self, payload: &Bytes) -> Read {
+        let framer = self.framer;
+        let inflated = self.packing.on.as_mut().map(|compression| compression.inflate(payload, framer));
+        match inflated {
+            Some(Err(error)) => Err(self.broken(ServerKind::COMPRESSION, error)),
+            _ => Ok(None),
         }
     }
 
@@ -184,8 +220,12 @@ impl Connection {
 
     fn ok<T: TraceSink>(&mut self, payload: &Bytes, cx: &mut Cx<'_, T>) -> Read {
         let message: messages::Ok = self.decode(ServerKind::OK, payload.clone())?;
-        let then = self.owed.front().map(|owed| owed.then);
+        let (then, compression) =
+            self.owed.front().map_or((None, None), |owed| (Some(owed.then), owed.compression));
         self.settle();
+        if compression.is_some() {
+            self.packing.agreed = compression;
+        }
         match then {
             Some(Then::Tls) => self.tls = Tls::Due,
             Some(Then::SessionClosed) => self.enter(LifeCycle::SessionClosed, cx),
@@ -206,10 +246,21 @@ impl Connection {
                 self.settle();
                 self.enter(LifeCycle::Session, cx);
                 self.emit(cx, || XEvent::Authenticated);
+                self.start_compression()?;
                 event(Event::AuthenticateOk(message.auth_data.unwrap_or_default()))
             }
             _ => self.unasked(kind, payload),
         }
+    }
+
+    /// Compression starts with the first session, and stays.
+    fn start_compression(&mut self) -> Result<(), XError> {
+        if let (None, Some(asked)) = (&self.packing.on, self.packing.agreed) {
+            let compression = Compression::new(asked.algorithm, asked.level);
+            let compression = compression.ok_or_else(|| self.error(XErrorKind::NotBuilt(asked.algorithm)))?;
+            self.packing.on = Some(Box::new(compression));
+        }
+        Ok(())
     }
 
     /// A message of a result that is no row.
@@ -250,12 +301,18 @@ impl Connection {
             return self.columns_end();
         }
         let (state, most) = (self.state.id(), if self.one_by_one { 1 } else { usize::MAX });
+        let (inner, framer) = (self.is_inner(), self.framer);
         let (on, mut len) = (cx.on(), 0);
         let Cx { rx, trace, .. } = cx;
-        let run = self.framer.take_run(rx, |kind, payload| {
+        let rx = match &mut self.packing.on {
+            Some(compression) if inner => &mut compression.inner,
+            _ => rx,
+        };
+        let run = framer.take_run(rx, |kind, payload| {
             let belongs = kind == ServerKind::RESULTSET_ROW.number() && len < most;
             if on && belongs {
-                let message = XMessage::new(kind, "Mysqlx.Resultset.Row", Payload::open(payload));
+                let message =
+                    XMessage::new(kind, "Mysqlx.Resultset.Row", Payload::open(payload)).inner(inner);
                 trace.x_event(state, &XEvent::MessageReceived(message));
             }
             len += usize::from(belongs);

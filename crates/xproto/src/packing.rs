@@ -1,0 +1,93 @@
+//! What a connection does about compression.
+
+use porpoise_trace::{Payload, TraceSink, XEvent, XMessage};
+use porpoise_wire::Cx;
+
+use crate::compress::{Compression, each};
+use crate::owed::Asked;
+use crate::{ClientKind, Connection, LifeCycle};
+
+/// A write of fewer bytes is not worth compressing.
+const THRESHOLD: usize = 1000;
+
+/// What compression needs to know.
+#[derive(Debug)]
+pub(crate) struct Packing {
+    /// What the server said Ok to. It starts with the session.
+    pub(crate) agreed: Option<Asked>,
+    /// On for good.
+    pub(crate) on: Option<Box<Compression>>,
+    /// A write of at least this many bytes is compressed.
+    threshold: usize,
+    /// Where in `tx` the frames begin that are still to be packed.
+    start: Option<usize>,
+}
+
+impl Default for Packing {
+    fn default() -> Self {
+        Self { agreed: None, on: None, threshold: THRESHOLD, start: None }
+    }
+}
+
+impl Connection {
+    /// Writes whose frames add up to at least this many bytes are compressed, if compression is agreed on: all that was
+    /// sent since the last [`advance`](porpoise_wire::Machine::advance), in one message. 1000 at first.
+    pub const fn set_compression_threshold(&mut self, bytes: usize) {
+        self.packing.threshold = bytes;
+    }
+
+    /// Whether compression is on.
+    #[must_use]
+    pub const fn is_compressed(&self) -> bool {
+        self.packing.on.is_some()
+    }
+
+    /// A frame was appended at `start`.
+    #[inline]
+    pub(crate) fn packed_later<T: TraceSink>(&mut self, start: usize, cx: &mut Cx<'_, T>) {
+        if self.packing.on.is_some() {
+            // Told when it is known how it travels.
+            self.packing.start.get_or_insert(start);
+        } else if cx.on() {
+            tell_sent(self.state, cx.tx.get(start..).unwrap_or_default(), false, cx.trace);
+        }
+    }
+
+    /// Compresses what was sent since the last call, if it is much.
+    #[inline]
+    pub(crate) fn pack<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) {
+        if let Some(start) = self.packing.start.take() {
+            self.pack_from(start, cx);
+        }
+    }
+
+    fn pack_from<T: TraceSink>(&mut self, start: usize, cx: &mut Cx<'_, T>) {
+        // What has left already, left as it was.
+        let Some(compression) = self.packing.on.as_mut().filter(|_| start <= cx.tx.len()) else { return };
+        let frames = cx.tx.split_off(start);
+        // The server holds what is inflated against the limit that a message has.
+        let worth_it = frames.len() >= self.packing.threshold && frames.len() <= self.framer.max_frame();
+        let head = if worth_it { compression.deflate(&frames, cx.tx).ok() } else { None };
+        if cx.on() {
+            if let Some(head) = &head {
+                let kind = ClientKind::COMPRESSION;
+                let message =
+                    XMessage::new(kind.number(), kind.name().unwrap_or_default(), Payload::open(head));
+                cx.trace.x_event(self.state.id(), &XEvent::MessageSent(message));
+            }
+            tell_sent(self.state, &frames, head.is_some(), cx.trace);
+        }
+        if head.is_none() {
+            cx.tx.unsplit(frames);
+        }
+    }
+}
+
+/// Tells frames that are on their way.
+fn tell_sent<T: TraceSink>(state: LifeCycle, frames: &[u8], inner: bool, trace: &mut T) {
+    for (kind, payload) in each(frames) {
+        let name = ClientKind::new(kind).name().unwrap_or_default();
+        let message = XMessage::new(kind, name, Payload::open(payload)).inner(inner);
+        trace.x_event(state.id(), &XEvent::MessageSent(message));
+    }
+}
