@@ -1,8 +1,7 @@
 //! Commands: each is encoded into `tx` at once, and its reply is read by `advance`.
 
-use bytes::BufMut;
 use porpoise_trace::{ProtocolStage, TraceEvent, TraceSink};
-use porpoise_wire::{Cx, HEADER_LEN, Mark};
+use porpoise_wire::{Cx, Mark};
 
 use crate::error::Misuse;
 use crate::row::Encoding;
@@ -222,14 +221,8 @@ impl Session {
             hdr: open(hdr),
             pkt: open(pkt),
         });
-        cx.tx.reserve(HEADER_LEN + 1 + hdr.len() + pkt.len());
         let reading = self.framer.mark();
-        self.framer.begin_command();
-        self.framer.write(cx.tx, |payload| {
-            payload.put_u8(command.byte());
-            payload.put_slice(hdr);
-            payload.put_slice(pkt);
-        });
+        self.framer.write_command(cx.tx, command.byte(), hdr, pkt);
         self.emit_in(stage, cx, || TraceEvent::PacketSent { pkt_len: hdr.len() + pkt.len() });
         self.written(next, columns, reading);
     }

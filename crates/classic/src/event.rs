@@ -90,6 +90,7 @@ impl ResultEnd {
 }
 
 impl From<&OkPacket<'_>> for ResultEnd {
+    #[inline]
     fn from(ok: &OkPacket<'_>) -> Self {
         let (info, state) = (ok.info(), ok.state_bytes());
         let tail =
@@ -174,6 +175,7 @@ impl OkReply {
 }
 
 impl From<&OkPacket<'_>> for OkReply {
+    #[inline]
     fn from(ok: &OkPacket<'_>) -> Self {
         Self { affected_rows: ok.affected_rows(), last_insert_id: ok.last_insert_id(), end: ok.into() }
     }

@@ -191,9 +191,24 @@ impl Session {
     }
 
     /// Whether no reply is owed and a command may be sent.
+    #[inline]
     #[must_use]
     pub const fn is_idle(&self) -> bool {
         matches!(self.state, State::Idle)
+    }
+
+    /// Whether no received bytes are left in it, which compressed frames can leave.
+    #[inline]
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.framer.is_drained()
+    }
+
+    /// Whether the first packet of a reply is what it waits for.
+    #[inline]
+    #[must_use]
+    pub fn awaits_reply(&self) -> bool {
+        matches!(self.state, State::Acknowledgement | State::Result(_)) && self.is_drained()
     }
 
     /// Whether another result of the same command follows.

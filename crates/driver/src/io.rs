@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
+use porpoise_trace::TraceSink as _;
 use porpoise_transport::{Alert, Pipe, TlsError, TlsState};
-use porpoise_wire::{Cx, Lost, Machine, Step, TlsInfo};
+use porpoise_wire::{Cx, HEADER_LEN, Lost, Machine, Step, TlsInfo};
 
 use crate::{Link, Options, Tap};
 
@@ -27,13 +28,25 @@ pub(crate) struct Io {
     /// The machine waits for bytes: a poll need not ask it again before some came.
     blocked: bool,
     at_least: usize,
+    /// Something was sent since the last look for an answer.
+    sent: bool,
     /// Reads since the last one that had to wait.
     reads: u32,
 }
 
 impl Io {
     pub(crate) fn new(link: Box<dyn Link>, tap: Tap, pipe: Pipe) -> Self {
-        Self { pipe, link, tap, address: None, broken: None, blocked: false, at_least: 0, reads: 0 }
+        Self {
+            pipe,
+            link,
+            tap,
+            address: None,
+            broken: None,
+            blocked: false,
+            at_least: 0,
+            sent: false,
+            reads: 0,
+        }
     }
 
     /// Closes the stream without a word.
@@ -42,12 +55,36 @@ impl Io {
     }
 
     /// What a machine is lent.
+    #[inline]
     pub(crate) fn lend(&mut self) -> Cx<'_, Tap> {
         let (rx, tx) = self.pipe.buffers();
         Cx::new(rx, tx, &mut self.tap)
     }
 
+    /// A command was written whose reply begins with the next bytes: its machine need not be asked before some came. When
+    /// a trace listens it is, for it has to tell that it reads.
+    #[inline]
+    pub(crate) fn expect_reply(&mut self) {
+        if !self.tap.on() && self.pipe.buffers().0.is_empty() {
+            self.wait_for(HEADER_LEN);
+        }
+    }
+
+    /// Whether there is nothing to be read or written.
+    #[inline]
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        self.pipe.buffers().0.is_empty() && !self.pipe.wants_write()
+    }
+
+    #[inline]
+    fn wait_for(&mut self, at_least: usize) {
+        self.blocked = true;
+        self.at_least = at_least;
+        self.pipe.expect(at_least);
+    }
+
     /// Runs a machine until it has an event, or owes nothing: `None`.
+    #[inline]
     pub(crate) fn poll_drive<M: Machine>(
         &mut self,
         machine: &mut M,
@@ -61,38 +98,36 @@ impl Io {
                     Err(why) => return Poll::Ready(Err(self.lost(machine, why))),
                 }
             }
-            let step = match machine.advance(&mut self.lend()) {
-                Ok(step) => step,
-                Err(error) => {
-                    // What the server is still owed, an alert or nothing, is not worth waiting for.
-                    return Poll::Ready(Err(error));
-                }
-            };
-            let done = match step {
-                Step::Event(event) => return Poll::Ready(Ok(Some(event))),
-                Step::NeedRead { at_least } => {
-                    self.blocked = true;
-                    self.at_least = at_least;
-                    self.pipe.expect(at_least);
-                    continue;
-                }
-                Step::StartTls => ready!(self.poll_tls(options, cx)),
-                Step::Idle => {
-                    return match ready!(self.poll_flush(cx)) {
-                        Ok(()) => Poll::Ready(Ok(None)),
-                        Err(why) => Poll::Ready(Err(self.lost(machine, why))),
-                    };
-                }
-                _ => ready!(self.poll_flush(cx)).map(|()| None),
-            };
-            match done {
-                Ok(None) => {}
-                Ok(Some(info)) => machine.tls_ready(&info, &mut self.lend()),
-                Err(why) => return Poll::Ready(Err(self.lost(machine, why))),
+            match machine.advance(&mut self.lend()) {
+                Ok(Step::Event(event)) => return Poll::Ready(Ok(Some(event))),
+                Ok(Step::NeedRead { at_least }) => self.wait_for(at_least),
+                Ok(step) => match ready!(self.poll_aside(step, options, cx)) {
+                    Ok(Aside::Done) => {}
+                    Ok(Aside::Idle) => return Poll::Ready(Ok(None)),
+                    Ok(Aside::Tls(info)) => machine.tls_ready(&info, &mut self.lend()),
+                    Err(why) => return Poll::Ready(Err(self.lost(machine, why))),
+                },
+                // What the server is still owed, an alert or nothing, is not worth waiting for.
+                Err(error) => return Poll::Ready(Err(error)),
             }
         }
     }
 
+    /// What a machine asks for that is neither an event nor more bytes.
+    fn poll_aside<E>(
+        &mut self,
+        step: Step<E>,
+        options: &Options,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Aside, Lost>> {
+        match step {
+            Step::StartTls => self.poll_tls(options, cx).map_ok(Aside::Tls),
+            Step::Idle => self.poll_flush(cx).map_ok(|()| Aside::Idle),
+            _ => self.poll_flush(cx).map_ok(|()| Aside::Done),
+        }
+    }
+
+    #[cold]
     fn lost<M: Machine>(&mut self, machine: &mut M, why: Lost) -> M::Error {
         self.blocked = false;
         machine.lost(why, &mut self.lend())
@@ -106,17 +141,23 @@ impl Io {
                 break;
             }
             match ready!(self.link.poll_write(cx, bytes)) {
-                Ok(0) => self.broken = Some(Arc::new(io::ErrorKind::WriteZero.into())),
-                Ok(n) => {
+                Ok(n) if n > 0 => {
+                    self.sent = true;
                     self.pipe.transmitted(n);
                     if let Some(recorder) = self.tap.recorder() {
                         recorder.sent(n);
                     }
                 }
-                Err(error) => self.broken = Some(Arc::new(error)),
+                result => self.cannot_send(result),
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    #[cold]
+    fn cannot_send(&mut self, result: io::Result<usize>) {
+        let error = result.err().unwrap_or_else(|| io::ErrorKind::WriteZero.into());
+        self.broken = Some(Arc::new(error));
     }
 
     /// Sends all that there is.
@@ -127,6 +168,7 @@ impl Io {
 
     /// Sends what it can and reads until the machine has what it asked for. Reading goes on while a write is
     /// blocked, so that two sides that both have much to say cannot wait for each other.
+    #[inline]
     fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
         if self.pipe.wants_write()
             && let Poll::Ready(Err(why)) = self.poll_send(cx)
@@ -148,42 +190,48 @@ impl Io {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        self.reads += 1;
-        let read = self.link.poll_read(cx, self.pipe.recv_buf());
-        if read.is_pending() {
+        // What answers the bytes that were sent just now cannot be there yet.
+        if std::mem::take(&mut self.sent) && self.link.poll_readable(cx).is_pending() {
             self.reads = 0;
+            return Poll::Pending;
         }
-        let received = match ready!(read) {
-            Ok(received) => received,
-            Err(error) => {
-                return Poll::Ready(Err(match self.broken.take() {
-                    Some(first) => Lost::Write(first),
-                    None => Lost::Read(Arc::new(error)),
-                }));
+        match self.link.poll_read(cx, self.pipe.recv_buf()) {
+            Poll::Pending => {
+                self.reads = 0;
+                Poll::Pending
             }
-        };
-        if received == 0 {
-            return Poll::Ready(Err(match (self.broken.take(), self.pipe.eof()) {
-                (Some(first), _) => Lost::Write(first),
-                (None, Err(error @ TlsError::HandshakeEof)) => tls_lost(error),
-                (None, _) => Lost::Closed,
-            }));
-        }
-        if let Some(recorder) = self.tap.recorder() {
-            recorder.received(received);
-        }
-        match self.pipe.received() {
-            Ok(()) => Poll::Ready(Ok(())),
-            Err(error) => {
-                // The alert that tells the server why goes out if it can at once.
-                let _ = self.poll_send(cx);
-                Poll::Ready(Err(tls_lost(error)))
+            Poll::Ready(Ok(received)) if received > 0 => {
+                self.reads += 1;
+                if let Some(recorder) = self.tap.recorder() {
+                    recorder.received(received);
+                }
+                match self.pipe.received() {
+                    Ok(()) => Poll::Ready(Ok(())),
+                    Err(error) => {
+                        // The alert that tells the server why goes out if it can at once.
+                        let _ = self.poll_send(cx);
+                        Poll::Ready(Err(tls_lost(error)))
+                    }
+                }
             }
+            Poll::Ready(result) => Poll::Ready(Err(self.cannot_receive(result))),
+        }
+    }
+
+    /// The stream ended, or reading failed; but if writing failed before, that is why.
+    #[cold]
+    fn cannot_receive(&mut self, result: io::Result<usize>) -> Lost {
+        let eof = if result.is_ok() { self.pipe.eof() } else { Ok(()) };
+        match (self.broken.take(), result, eof) {
+            (Some(first), ..) => Lost::Write(first),
+            (None, Err(error), _) => Lost::Read(Arc::new(error)),
+            (None, Ok(_), Err(error @ TlsError::HandshakeEof)) => tls_lost(error),
+            (None, Ok(_), _) => Lost::Closed,
         }
     }
 
     /// Writes the request for TLS, then does the handshake. All progress is in the pipe.
-    fn poll_tls(&mut self, options: &Options, cx: &mut Context<'_>) -> Poll<Result<Option<TlsInfo>, Lost>> {
+    fn poll_tls(&mut self, options: &Options, cx: &mut Context<'_>) -> Poll<Result<TlsInfo, Lost>> {
         loop {
             match self.pipe.tls_state() {
                 TlsState::Plain => {
@@ -201,11 +249,19 @@ impl Io {
                 }
                 _ => {
                     let verified = self.pipe.tls_facts().is_some_and(|facts| facts.verified);
-                    return Poll::Ready(Ok(Some(TlsInfo::new(verified))));
+                    return Poll::Ready(Ok(TlsInfo::new(verified)));
                 }
             }
         }
     }
+}
+
+/// What came of a step that gave no event.
+enum Aside {
+    Done,
+    /// No reply is owed.
+    Idle,
+    Tls(TlsInfo),
 }
 
 /// In place of a link that was closed.

@@ -23,6 +23,13 @@ pub trait Link: Send {
     /// Why it is not.
     fn poll_connected(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
+    /// Pending as long as a read is surely in vain, and wakes the task when it no longer is. Asked before the first read
+    /// after a write, since an answer takes its time; ready says nothing.
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let _ = cx;
+        Poll::Ready(())
+    }
+
     /// Appends received bytes to `buf`, no more than its spare capacity, and says how many. 0 is the end.
     ///
     /// # Errors

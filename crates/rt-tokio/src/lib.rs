@@ -102,6 +102,10 @@ macro_rules! link {
                 Poll::Ready(self.0.take_error()?.map_or(Ok(()), Err))
             }
 
+            fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+                self.0.poll_read_ready(cx).map(drop)
+            }
+
             fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>> {
                 // `read_buf` clears the readiness after a partial read, which saves the system call that would
                 // find nothing. It holds no state between polls.
@@ -109,7 +113,13 @@ macro_rules! link {
             }
 
             fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-                Pin::new(&mut self.0).poll_write(cx, bytes)
+                // A socket is nearly always ready to be written to. This spares the questions of those who may wait.
+                match self.0.try_write(bytes) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        Pin::new(&mut self.0).poll_write(cx, bytes)
+                    }
+                    result => Poll::Ready(result),
+                }
             }
 
             // A socket that is dropped is closed; a shutdown before would be one more system call.

@@ -14,6 +14,7 @@ pub(crate) struct Room {
 
 impl Room {
     /// Makes room for plaintext to come, unless there is enough to go on.
+    #[inline]
     pub(crate) fn before_reading(self, rx: &mut BytesMut) {
         let missing = self.wanted.saturating_sub(rx.len());
         // Reading into the last few free bytes costs a system call each time; moving a large packet costs more.
@@ -36,6 +37,7 @@ impl Room {
         rx.extend_from_slice(payload);
     }
 
+    #[cold]
     fn make(self, rx: &mut BytesMut, more: usize) {
         if rx.capacity() == 0 {
             *rx = BytesMut::with_capacity(more);

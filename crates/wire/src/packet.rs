@@ -303,7 +303,12 @@ impl Framer {
             return;
         }
         if let Some((len, _)) = header(rx) {
-            rx.advance((HEADER_LEN + len).min(rx.len()));
+            if HEADER_LEN + len >= rx.len() {
+                // Nothing is left that the buffer's start would have to be moved for.
+                rx.clear();
+            } else {
+                rx.advance(HEADER_LEN + len);
+            }
             self.sequence = self.sequence.wrapping_add(1);
         }
     }
@@ -374,6 +379,30 @@ impl Framer {
     pub(crate) fn end_join(&mut self) -> BytesMut {
         self.reading = Reading::Whole;
         std::mem::take(&mut self.join).payload
+    }
+
+    /// Appends a command to `tx`: its byte, and two pieces behind it. Returns the payload's length. The ids begin anew.
+    #[inline]
+    pub fn write_command(&mut self, tx: &mut BytesMut, command: u8, head: &[u8], tail: &[u8]) -> usize {
+        self.begin_command();
+        let len = 1 + head.len() + tail.len();
+        if self.reading == Reading::Compressed || len >= MAX_FRAME_PAYLOAD {
+            return self.write(tx, |payload| {
+                payload.put_u8(command);
+                payload.put_slice(head);
+                payload.put_slice(tail);
+            });
+        }
+        tx.reserve(HEADER_LEN + len);
+        let [a, b, c, id] = self.next_header(len);
+        tx.extend_from_slice(&[a, b, c, id, command]);
+        if !head.is_empty() {
+            tx.extend_from_slice(head);
+        }
+        if !tail.is_empty() {
+            tx.extend_from_slice(tail);
+        }
+        len
     }
 
     /// Appends one logical packet to `tx`: `body` writes the payload, the header is patched after. Returns the

@@ -39,7 +39,31 @@ impl<'a> OkPacket<'a> {
     /// # Errors
     /// [`WireError::BadValue`] for another header, [`WireError::Truncated`] and [`WireError::BadLengthEncoding`]
     /// for fields that do not fit. The session state is not looked into: [`SessionState`] does that.
+    #[inline]
     pub fn parse(payload: &'a [u8], capabilities: CapabilityFlags) -> Result<Self, WireError> {
+        match *payload {
+            // What most commands are answered with: small numbers, and nothing worth telling.
+            [
+                Self::HEADER | Self::HEADER_EOF,
+                rows @ ..0xfb,
+                id @ ..0xfb,
+                status_low,
+                status_high,
+                warnings_low,
+                warnings_high,
+            ] if capabilities.contains(CapabilityFlags::CLIENT_PROTOCOL_41) => Ok(Self {
+                affected_rows: rows.into(),
+                last_insert_id: id.into(),
+                status: StatusFlags::from_bits(u16::from_le_bytes([status_low, status_high])),
+                warnings: u16::from_le_bytes([warnings_low, warnings_high]),
+                info: &[],
+                state: &[],
+            }),
+            _ => Self::parse_any(payload, capabilities),
+        }
+    }
+
+    fn parse_any(payload: &'a [u8], capabilities: CapabilityFlags) -> Result<Self, WireError> {
         let mut r = Reader::new(payload);
         header(&mut r, "OK header", &[Self::HEADER, Self::HEADER_EOF])?;
         let affected_rows = r.lenenc_int("affected_rows")?;

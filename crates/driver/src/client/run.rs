@@ -82,7 +82,12 @@ impl Client {
     ) -> Result<(), Error> {
         let Phase::Ready(session) = &mut self.phase else { return Err(self.unusable()) };
         match command(session, &mut self.io.lend()) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                if session.awaits_reply() {
+                    self.io.expect_reply();
+                }
+                Ok(())
+            }
             Err(misuse) => Err(self.misused(misuse)),
         }
     }
@@ -177,9 +182,12 @@ impl Client {
     /// Reads the running command's results to their end, and gives its error if it has one.
     #[inline]
     pub(crate) async fn finish(&mut self) -> Result<(), Error> {
-        let result = self.finish_command().await;
-        self.over();
-        result
+        poll_fn(|cx| {
+            let result = ready!(self.poll_finish(cx));
+            self.over();
+            Poll::Ready(result)
+        })
+        .await
     }
 
     /// The same, of an operation that has more commands.
@@ -207,9 +215,16 @@ impl Client {
                 Some(Event::InfileRefused(refused)) => {
                     return Poll::Ready(Err(Error::InfileRefused(refused)));
                 }
+                Some(_) if self.is_quiet() => return Poll::Ready(Ok(())),
                 Some(_) => {}
             }
         }
+    }
+
+    /// Whether nothing is owed by either side, and nothing was received that one would have to look at.
+    #[inline]
+    fn is_quiet(&mut self) -> bool {
+        self.session().is_some_and(|session| session.is_idle() && session.is_drained()) && self.io.is_quiet()
     }
 
     /// Gives the connection up: the server, who may still be sending, learns it at once.
