@@ -47,7 +47,7 @@ pub use player::{Player, Wire, changed_user};
 pub use proxy::ClearingProxy;
 pub use reach::{Level, Reach, reach};
 pub use replay::{Cut, Replay};
-pub use servers::{ADVICE, Lock, Server, Servers, lock, unwanted};
+pub use servers::{ADVICE, Lock, Program, Server, Servers, lock, unwanted};
 pub use settings::Settings;
 pub use step::{Outcome, Step};
 pub use transcript::{End, Entry, Transcript};
@@ -59,6 +59,9 @@ pub fn root() -> PathBuf {
 }
 
 /// A text file of the workspace.
-pub(crate) fn read(path: &str) -> Result<String> {
+///
+/// # Errors
+/// It cannot be read.
+pub fn read(path: &str) -> Result<String> {
     fs::read_to_string(root().join(path)).with_context(|| path.to_owned())
 }

@@ -57,6 +57,18 @@ pub struct Server {
     pub datadir: Option<PathBuf>,
     /// Whether it has the plugins of MySQL's regression tests.
     pub test_plugins: bool,
+    /// Its command-line client, if one runs here.
+    pub client: Option<Program>,
+}
+
+/// A program, with the arguments that it needs to run at all.
+#[derive(Clone, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct Program {
+    /// The program.
+    pub program: PathBuf,
+    /// What comes before all other arguments.
+    pub args: Vec<String>,
 }
 
 impl Servers {

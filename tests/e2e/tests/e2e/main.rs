@@ -9,6 +9,7 @@ mod client;
 mod client_cancel;
 mod compression;
 mod dial;
+mod differential;
 mod golden;
 mod matrix;
 mod resolver;
@@ -29,6 +30,7 @@ fn main() -> std::process::ExitCode {
     let mut suite = Suite::new(arguments.list);
     golden::add(&mut suite);
     tool::add(&mut suite);
+    differential::add(&mut suite);
     auth::add(&mut suite);
     matrix::add(&mut suite);
     tls::add(&mut suite);

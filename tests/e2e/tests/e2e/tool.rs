@@ -2,7 +2,7 @@
 //! scenario's options as the URL and its steps as the script, tells the same lines.
 
 use std::fmt::Write as _;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, OnceLock};
@@ -38,7 +38,7 @@ pub(crate) fn add(suite: &mut Suite) {
 }
 
 /// The tool's program. It is built once if this is not a run of the whole workspace.
-pub(crate) fn program() -> Result<&'static Path> {
+fn program() -> Result<&'static Path> {
     static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let build = || -> Result<PathBuf> {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -68,21 +68,28 @@ fn run(context: &Context, scenario: &Scenario) -> Result<()> {
     compare(&scenario.lines, &lines, &scenario.unstable).map_err(|difference| anyhow!("{url}\n{difference}"))
 }
 
-/// Runs a program with this input, and gives what it writes. What it says on standard error goes into the error, as does
-/// its being ended by a signal.
-pub(crate) fn output(command: &mut Command, input: &str) -> Result<String> {
+/// What a program wrote.
+pub(crate) struct Told {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs the tool with this input, and gives what it writes. A panic is an error, and so is its being ended by a signal.
+fn output(command: &mut Command, input: &str) -> Result<String> {
+    let Told { stdout, stderr } = told(command, input)?;
+    if stdout.is_empty() || stderr.contains("panicked") {
+        bail!("it told {} bytes: {stderr}", stdout.len());
+    }
+    Ok(stdout)
+}
+
+/// Runs a program with this input, and gives what it writes.
+pub(crate) fn told(command: &mut Command, input: &str) -> Result<Told> {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     child.stdin.take().context("no standard input")?.write_all(input.as_bytes())?;
-    let mut stdout = child.stdout.take().context("no standard output")?;
-    let mut stderr = child.stderr.take().context("no standard error")?;
-    let out = thread::spawn(move || {
-        let mut text = String::new();
-        stdout.read_to_string(&mut text).map(|_| text)
-    });
-    let err = thread::spawn(move || {
-        let mut text = String::new();
-        stderr.read_to_string(&mut text).map(|_| text)
-    });
+    let stdout = child.stdout.take().context("no standard output")?;
+    let stderr = child.stderr.take().context("no standard error")?;
+    let (stdout, stderr) = (thread::spawn(|| read(stdout)), thread::spawn(|| read(stderr)));
     let start = Instant::now();
     let status = loop {
         if let Some(status) = child.try_wait()? {
@@ -94,16 +101,21 @@ pub(crate) fn output(command: &mut Command, input: &str) -> Result<String> {
         }
         thread::sleep(Duration::from_millis(2));
     };
-    let text = out.join().map_err(|_| anyhow!("no output"))??;
-    let said = err.join().map_err(|_| anyhow!("no output"))??;
+    let text =
+        |thread: thread::JoinHandle<Result<String>>| thread.join().map_err(|_| anyhow!("no output"))?;
+    let told = Told { stdout: text(stdout)?, stderr: text(stderr)? };
     // 101 is a panic, and no code is a signal.
-    if status.code().is_none_or(|code| code > 100) || said.contains("panicked") {
-        bail!("it ended with {status}: {said}");
+    if status.code().is_none_or(|code| code > 100) {
+        bail!("it ended with {status}: {}", told.stderr);
     }
-    if text.is_empty() {
-        bail!("it told nothing: {said}");
-    }
-    Ok(text)
+    Ok(told)
+}
+
+/// All that comes, as text.
+fn read(mut from: impl std::io::Read) -> Result<String> {
+    let mut bytes = Vec::new();
+    from.read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// A folder that is gone with this value, with the files that scenarios load.
