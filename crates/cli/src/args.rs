@@ -29,6 +29,13 @@ pub(crate) enum Command {
     /// had to wait). Then what was negotiated; on failure the stage in which it died, and what to do about it.
     #[command(after_help = "Examples and all keys of a URL: porpoise connect --help", after_long_help = more_help())]
     Connect(ConnectArgs),
+    /// Run SQL and show the results, as they come
+    ///
+    /// One statement or several, with semicolons between; all their results are shown. The rows of a table are
+    /// shown in columns as wide as the first 1000 rows need; where that is more than the terminal has, each row gets a
+    /// line for each column. Ctrl-C ends the statement by KILL QUERY, a second one ends the tool.
+    #[command(after_help = "Examples: porpoise query --help", after_long_help = QUERY_EXAMPLES)]
+    Query(QueryArgs),
     /// Run protocol commands, one a line: from a file, from standard input, or typed
     ///
     /// A shell for MySQL's protocol, in MySQL's own names, to reproduce a report or to explore a server. Each line
@@ -70,9 +77,9 @@ pub(crate) struct ConnectionArgs {
 }
 
 impl ConnectionArgs {
-    /// The flags go before the URL, and the URL before the environment.
-    pub(crate) fn options(&self) -> Result<OptionsBuilder, Failure> {
-        let mut builder = OptionsBuilder::default();
+    /// The flags go before the URL, and the URL before the environment, and that before `base`.
+    pub(crate) fn options(&self, base: OptionsBuilder) -> Result<OptionsBuilder, Failure> {
+        let mut builder = base;
         if let Some(password) = password::from_env() {
             builder = builder.password(password);
         }
@@ -105,6 +112,54 @@ pub(crate) struct ConnectArgs {
     #[arg(long, value_name = "N")]
     pub(crate) repeat: Option<NonZeroU32>,
 }
+
+#[derive(Debug, Args)]
+pub(crate) struct QueryArgs {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+
+    /// The statements; `-`, or none, for standard input
+    #[arg(value_name = "SQL")]
+    pub(crate) sql: Option<String>,
+
+    /// How to show the rows
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) format: QueryFormat,
+
+    /// Show the stages of the connect after the results; on standard error, unless the format is table
+    #[arg(long)]
+    pub(crate) stages: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum QueryFormat {
+    /// Columns for people; bytes that are no text as 0x and hexadecimal digits
+    #[default]
+    Table,
+    /// RFC 4180, with a header line; NULL is an empty field, the empty string is ""
+    Csv,
+    /// An array for each result, an object for each row; numbers with all their digits
+    Json,
+    /// An object a line for each row
+    Jsonl,
+}
+
+const QUERY_EXAMPLES: &str = "\
+Examples:
+  porpoise query mysql://app@db.example/shop 'select * from dolphins'
+  porpoise query mysql://app@db.example 'select 1; call report()' --format json
+  porpoise query mysql://app@db.example --format csv < report.sql > report.csv
+  porpoise query 'mysql://app@db.example/shop?local-infile=true' \\
+      \"load data local infile 'dolphins.csv' into table dolphins\"
+
+Standard output has the rows, and with --format table what statements without
+rows did; errors are on standard error. Several statements in one query are
+allowed unless the URL says multi-statements=false. With local-infile=true a
+LOAD DATA LOCAL sends the file that it names, if that is under the working
+directory.
+
+Keys of a URL and exit codes: porpoise connect --help
+";
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use porpoise::driver::Runtime;
 use porpoise::trace::TraceSink;
-use porpoise::{Connecting, Options};
+use porpoise::{Connecting, Options, OptionsBuilder};
 
 use crate::args::{ConnectArgs, Format};
 use crate::exit::{Exit, Failure};
@@ -14,7 +14,7 @@ use crate::stats::Stats;
 use crate::{json, jsonl, text};
 
 pub(crate) fn run(args: &ConnectArgs) -> Result<Exit, Failure> {
-    let options = Arc::new(args.connection.options()?.flight_record(true).build()?);
+    let options = Arc::new(args.connection.options(OptionsBuilder::default())?.flight_record(true).build()?);
     args.connection.runtime.block_on(connects(args, &options))?
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
-use porpoise::classic::{ClassicErrorKind, ClientError};
+use porpoise::classic::{ClassicErrorKind, ClientError, RowError};
 use porpoise::classic_connect::{ConnectError, ConnectErrorKind, ConnectStage};
 use porpoise::wire::Lost;
 use porpoise::{ConfigError, Error};
@@ -38,6 +38,9 @@ impl Exit {
         (Self::Output, "the report could not be written"),
     ];
 
+    /// Of a process that Ctrl-C ended, as shells have it.
+    pub(crate) const INTERRUPTED: u8 = 130;
+
     pub(crate) const fn code(self) -> u8 {
         self as u8
     }
@@ -45,7 +48,7 @@ impl Exit {
     pub(crate) fn of(error: &Error) -> Self {
         match error {
             Error::Connect(error) => Self::of_connect(error),
-            Error::Server(_) => Self::Refused,
+            Error::Server(_) | Error::InfileRefused(_) | Error::Source(_) => Self::Refused,
             _ => Self::Network,
         }
     }
@@ -90,6 +93,8 @@ pub(crate) enum Failure {
     Password(String),
     /// A script that cannot be read, or a line in it that is no command.
     Script(String),
+    /// A row that cannot be read.
+    Row(RowError),
     /// The runtime does not start.
     Runtime(io::Error),
     /// The report could not be written.
@@ -100,6 +105,7 @@ impl Failure {
     pub(crate) const fn exit(&self) -> Exit {
         match self {
             Self::Config(_) | Self::Password(_) | Self::Script(_) => Exit::Usage,
+            Self::Row(_) => Exit::Protocol,
             Self::Runtime(_) => Exit::Network,
             Self::Output(_) => Exit::Output,
         }
@@ -115,6 +121,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Config(error) => error.fmt(f),
             Self::Password(error) | Self::Script(error) => f.write_str(error),
+            Self::Row(error) => error.fmt(f),
             Self::Runtime(error) => write!(f, "the runtime does not start: {error}"),
             Self::Output(error) => write!(f, "the report could not be written: {error}"),
         }

@@ -25,10 +25,13 @@
 mod args;
 mod connect;
 mod exit;
+mod infile;
 mod json;
 mod jsonl;
 mod password;
+mod query;
 mod report;
+mod rows;
 mod run;
 mod runtime;
 mod stats;
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
     };
     let done = match &cli.command {
         Command::Connect(args) => connect::run(args),
+        Command::Query(args) => query::run(args),
         Command::Run(args) => run::run(args),
     };
     match done {

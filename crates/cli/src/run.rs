@@ -29,7 +29,7 @@ use crate::exit::{Exit, Failure};
 
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let script = script(args.file.as_deref())?;
-    let builder = args.connection.options()?;
+    let builder = args.connection.options(OptionsBuilder::default())?;
     args.connection.runtime.block_on(session(args, builder, script))?
 }
 

@@ -28,8 +28,13 @@ const MAX_COLUMNS: usize = 140;
 
 /// How wide a report may be.
 pub(crate) fn columns() -> usize {
+    width().clamp(DEFAULT_COLUMNS, MAX_COLUMNS)
+}
+
+/// How wide the terminal is.
+pub(crate) fn width() -> usize {
     let size = terminal_size::terminal_size_of(std::io::stdout());
-    size.map_or(DEFAULT_COLUMNS, |(width, _)| usize::from(width.0)).clamp(DEFAULT_COLUMNS, MAX_COLUMNS)
+    size.map_or(DEFAULT_COLUMNS, |(width, _)| usize::from(width.0))
 }
 
 /// The parts of a connect, by which stages are coloured and summed.

@@ -12,6 +12,7 @@ use porpoise::{Client, Error, Options};
 use super::infile;
 use super::outcome::{Facts, Failed, Outcome};
 use super::output::Output;
+use crate::infile::is_load_local;
 
 /// What is still to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +158,7 @@ impl Handle {
                 Some(Event::LocalInfile(name)) => {
                     let allowed = self.infile.take();
                     let Some(client) = &mut self.client else { return Err(Failed::lost()) };
-                    let sent = infile::send(client, &self.output, &name, allowed.as_deref()).await;
+                    let sent = infile::send(client, &self.output, &name, &allowed.unwrap_or_default()).await;
                     let refused = sent.map_err(|error| self.failed(&error))?;
                     if let Err(failed) = refused {
                         // The server's verdict on what it got is of no interest.
@@ -297,7 +298,7 @@ impl Handle {
 
     /// COM_QUERY, and all its results: one line for each. `store`: rows are counted as they are when all are kept.
     pub(super) async fn query(&mut self, step: &'static str, sql: &str, store: bool) -> Outcome {
-        let allow = self.options.local_infile() && infile::is_load_local(sql);
+        let allow = self.options.local_infile() && is_load_local(sql);
         self.infile = allow.then(|| sql.to_owned());
         let sent = self.send(|session, cx| {
             session.allow_infile(allow);
