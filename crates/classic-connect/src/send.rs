@@ -73,6 +73,7 @@ impl Login {
             attributes: &self.options.attributes,
         };
         self.framer.begin_command();
+        self.framer.begin_reply();
         let len = self.framer.write(cx.tx, |payload| packet.encode(payload));
         if cx.on() {
             let event = TraceEvent::SendCommand {

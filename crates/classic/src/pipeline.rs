@@ -83,6 +83,7 @@ impl Session {
         } else if !columns.is_empty() || !self.cached.is_empty() {
             self.cached = columns;
         }
+        self.framer.begin_reply();
         self.state = state;
         self.replied = number;
         self.infile_allowed = infile_allowed;

@@ -5,7 +5,8 @@ use std::fmt;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::codec::{Deflate, Inflate, deflater, inflater};
-use crate::{Frame, Framer, MAX_FRAME_PAYLOAD, Part, Peek, Run, WireError};
+use crate::packet::Reading;
+use crate::{Frame, Framer, Limits, MAX_FRAME_PAYLOAD, Part, Peek, Run, WireError};
 
 /// `int<3>` compressed length, `int<1>` compressed sequence id, `int<3>` length before compression.
 const FRAME_HEADER_LEN: usize = 7;
@@ -46,8 +47,8 @@ pub(crate) struct Compressed {
     /// What was inflated: the `rx` of `inner`.
     plain: BytesMut,
     frame: Option<Current>,
-    /// The sequence ids, expected and real, of a frame with a wrong one: only an ERR packet may begin in it.
-    suspect: Option<(u8, u8)>,
+    /// What is wrong with what comes next, unless it is an ERR packet.
+    suspect: Option<WireError>,
     pub(crate) store_only: bool,
     compression: Compression,
     inflater: Option<Box<dyn Inflate>>,
@@ -175,7 +176,7 @@ impl Compressed {
             if !self.plain.is_empty() || self.inner.is_reading() || self.suspect.is_some() {
                 return Err(WireError::OutOfOrder { expected: *sequence, got: id });
             }
-            self.suspect = Some((*sequence, id));
+            self.suspect = Some(WireError::OutOfOrder { expected: *sequence, got: id });
         }
         *sequence = id.wrapping_add(1);
         rx.advance(FRAME_HEADER_LEN);
@@ -246,16 +247,25 @@ impl Compressed {
         Ok(false)
     }
 
-    /// A frame with a wrong sequence id may bring an ERR packet and nothing else. Whether it was one.
+    /// The next packet is the first of a reply. What is left of earlier frames is none of it, as each command has frames
+    /// of its own; the ids of packets do not tell, because they are not checked.
+    pub(crate) fn begin_reply(&mut self) {
+        let left = self.plain.len() + self.frame.map_or(0, |frame| frame.left);
+        if left > 0 {
+            self.suspect = Some(WireError::Surplus { left });
+        }
+    }
+
+    /// What came unasked may be an ERR packet and nothing else. Whether it was one.
     fn judge(&mut self) -> Result<bool, WireError> {
-        let Some((expected, got)) = self.suspect else { return Ok(false) };
+        let Some(error) = self.suspect else { return Ok(false) };
         match self.inner.peek(&mut self.plain)? {
             None => Ok(false),
             Some(Peek { first: Some(ERR_HEADER), len }) if len < MAX_FRAME_PAYLOAD => {
                 self.suspect = None;
                 Ok(true)
             }
-            Some(_) => Err(WireError::OutOfOrder { expected, got }),
+            Some(_) => Err(error),
         }
     }
 
@@ -311,6 +321,60 @@ fn make_room(plain: &mut BytesMut, more: usize) {
     let kept = Bytes::copy_from_slice(&std::mem::take(plain));
     *plain = BytesMut::with_capacity(kept.len() + more);
     plain.extend_from_slice(&kept);
+}
+
+impl Framer {
+    /// From now on all travels in compressed frames. MySQL begins right after the OK that ends the login.
+    ///
+    /// The state of the codecs is made when it is first needed. Fixed, whatever the peer announces: about 50 KiB to
+    /// inflate and 300 KiB to deflate for zlib, 250 KiB to inflate for zstd, to which comes the window of its
+    /// frames, never more than the packet limit.
+    pub fn compress(&mut self, compression: Compression) {
+        let mut inner = Self::new(Limits::default());
+        inner.max_packet = self.max_packet;
+        // Servers give the ids of the compressed frames to the packets in them, so they jump.
+        inner.unnumbered = true;
+        self.reading = Reading::Compressed;
+        self.compressed = Some(Box::new(Compressed::new(compression, inner)));
+    }
+
+    /// Whether [`compress`](Self::compress) was called.
+    #[must_use]
+    pub const fn is_compressed(&self) -> bool {
+        self.compressed.is_some()
+    }
+
+    /// Whether what is written is never deflated, only framed. For packets made of secrets, no trace of which should
+    /// stay in a codec's window. Without compression it means nothing.
+    pub fn store_only(&mut self, on: bool) {
+        if let Some(compressed) = &mut self.compressed {
+            compressed.store_only = on;
+        }
+    }
+
+    /// Whether nothing of `rx`, which is empty, is left to be polled: compressed frames can hold more packets than
+    /// were looked for.
+    #[inline]
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.compressed.as_ref().is_none_or(|compressed| compressed.is_drained())
+    }
+
+    /// Gives back what memory is kept for speed. To be called when no reply is owed, before a long rest.
+    pub fn park(&mut self) {
+        if let Some(compressed) = &mut self.compressed {
+            compressed.park();
+        }
+    }
+
+    /// The next packet to be read is the first one of a reply. In compressed frames only this tells it from what is left of
+    /// the reply before; otherwise the ids do.
+    #[inline]
+    pub fn begin_reply(&mut self) {
+        if let Some(compressed) = &mut self.compressed {
+            compressed.begin_reply();
+        }
+    }
 }
 
 /// What a framer does when compression is on. Each of these is the counterpart of one without `compressed`.

@@ -58,6 +58,11 @@ pub enum WireError {
         /// The id it has.
         got: u8,
     },
+    /// Behind a reply, in the same compressed frame, there is more, which no command asked for.
+    Surplus {
+        /// How many bytes are known of.
+        left: usize,
+    },
     /// A compressed frame cannot be inflated.
     Inflate {
         /// The algorithm.
@@ -99,6 +104,7 @@ impl fmt::Display for WireError {
             Self::OutOfOrder { expected, got } => {
                 write!(f, "packet out of order: sequence id {expected} expected, {got} came")
             }
+            Self::Surplus { left } => write!(f, "{left} bytes behind a reply, which no command asked for"),
             Self::Inflate { algorithm } => write!(f, "a compressed frame is no valid {algorithm} data"),
             Self::InflatedSize { announced, got } if got > announced => {
                 write!(f, "a compressed frame inflates to more than the {announced} bytes it announces")
@@ -123,6 +129,7 @@ impl WireError {
             Self::PacketTooLarge { .. } => 2020,
             Self::EmptyPacket
             | Self::OutOfOrder { .. }
+            | Self::Surplus { .. }
             | Self::Inflate { .. }
             | Self::InflatedSize { .. }
             | Self::WindowTooLarge { .. } => 2013,

@@ -2,7 +2,7 @@ use std::convert::Infallible;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use crate::compress::{Compressed, Compression};
+use crate::compress::Compressed;
 use crate::{Limits, WireError};
 
 /// Bytes of a packet header: `int<3>` payload length, `int<1>` sequence id.
@@ -139,49 +139,6 @@ impl Framer {
         self.max_packet = bytes;
         if let Some(compressed) = &mut self.compressed {
             compressed.inner.max_packet = bytes;
-        }
-    }
-
-    /// From now on all travels in compressed frames. MySQL begins right after the OK that ends the login.
-    ///
-    /// The state of the codecs is made when it is first needed. Fixed, whatever the peer announces: about 50 KiB to
-    /// inflate and 300 KiB to deflate for zlib, 250 KiB to inflate for zstd, to which comes the window of its
-    /// frames, never more than the packet limit.
-    pub fn compress(&mut self, compression: Compression) {
-        let mut inner = Self::new(Limits::default());
-        inner.max_packet = self.max_packet;
-        // Servers give the ids of the compressed frames to the packets in them, so they jump.
-        inner.unnumbered = true;
-        self.reading = Reading::Compressed;
-        self.compressed = Some(Box::new(Compressed::new(compression, inner)));
-    }
-
-    /// Whether [`compress`](Self::compress) was called.
-    #[must_use]
-    pub const fn is_compressed(&self) -> bool {
-        self.compressed.is_some()
-    }
-
-    /// Whether what is written is never deflated, only framed. For packets made of secrets, no trace of which should
-    /// stay in a codec's window. Without compression it means nothing.
-    pub fn store_only(&mut self, on: bool) {
-        if let Some(compressed) = &mut self.compressed {
-            compressed.store_only = on;
-        }
-    }
-
-    /// Whether nothing of `rx`, which is empty, is left to be polled: compressed frames can hold more packets than
-    /// were looked for.
-    #[inline]
-    #[must_use]
-    pub fn is_drained(&self) -> bool {
-        self.compressed.as_ref().is_none_or(|compressed| compressed.is_drained())
-    }
-
-    /// Gives back what memory is kept for speed. To be called when no reply is owed, before a long rest.
-    pub fn park(&mut self) {
-        if let Some(compressed) = &mut self.compressed {
-            compressed.park();
         }
     }
 

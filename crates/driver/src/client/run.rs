@@ -166,7 +166,10 @@ impl Client {
         let pipelined = self.care.as_ref().is_some_and(|care| care.pipelined);
         self.end(Operation::Closed);
         match error.kind() {
-            ClassicErrorKind::Packet { error: WireError::OutOfOrder { .. }, .. } if pipelined => {
+            ClassicErrorKind::Packet {
+                error: WireError::OutOfOrder { .. } | WireError::Surplus { .. },
+                ..
+            } if pipelined => {
                 self.options.stop_pipelining();
                 Error::Pipelined(error)
             }

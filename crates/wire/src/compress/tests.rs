@@ -2,7 +2,7 @@ use bytes::{BufMut, BytesMut};
 use proptest::prelude::{Just, Strategy, any, prop, prop_assert_eq, prop_oneof, proptest};
 
 use super::*;
-use crate::{HEADER_LEN, Limits};
+use crate::HEADER_LEN;
 
 const BOTH: [Compression; 2] = [Compression::Zlib { level: 6 }, Compression::Zstd { level: 3 }];
 
@@ -274,6 +274,40 @@ fn replies_to_pipelined_commands_are_told_apart_by_marks() {
             }
         }
         assert!(rx.is_empty() && f.is_drained());
+    }
+}
+
+#[test]
+fn what_follows_a_reply_in_its_frame_is_no_other_reply() {
+    let ok = packet(1, &[0, 0, 0, 2, 0, 0, 0]);
+    let err = packet(0, b"\xff\xbf\x0f#HY000bye");
+    for compression in BOTH {
+        for (behind, deflate, accepted) in [
+            (&ok[..], true, false),
+            (&ok[..6], false, false),
+            (&ok[..3], true, false),
+            (&err[..], false, true),
+        ] {
+            let mut f = framer(compression, 100);
+            f.write(&mut BytesMut::new(), |p| p.put_u8(0x0e));
+            f.begin_reply();
+            let mut rx = BytesMut::from(&frame(compression, 1, &[&ok[..], behind].concat(), deflate)[..]);
+            assert_eq!(f.poll(&mut rx), Ok(Frame::Ready));
+            f.consume(&mut rx);
+            f.begin_command();
+            f.write(&mut BytesMut::new(), |p| p.put_u8(0x0e));
+            f.begin_reply();
+            if accepted {
+                assert_eq!((f.poll(&mut rx), f.is_out_of_step()), (Ok(Frame::Ready), true));
+                continue;
+            }
+            rx.extend_from_slice(&frame(compression, 1, &ok, true));
+            let error = f.poll(&mut rx);
+            assert!(
+                matches!(error, Err(WireError::Surplus { .. } | WireError::OutOfOrder { .. })),
+                "{error:?}"
+            );
+        }
     }
 }
 
