@@ -4,6 +4,8 @@
 mod client;
 mod said;
 
+use std::fmt;
+
 use anyhow::{Context as _, Result, bail};
 use porpoise::classic::CapabilityFlags;
 use porpoise::transport::SslMode;
@@ -60,17 +62,26 @@ fn compare(context: &Context) -> Result<()> {
 
 fn difference(theirs: &Said, ours: &Said) -> String {
     for (number, (theirs, ours)) in theirs.tables.iter().zip(&ours.tables).enumerate() {
-        for (theirs, ours) in theirs.columns.iter().zip(&ours.columns).filter(|(theirs, ours)| theirs != ours)
-        {
-            return format!("result {number}, a column\nmysql:    {theirs:?}\nporpoise: {ours:?}");
+        if let Some(difference) = first(&theirs.columns, &ours.columns) {
+            return format!("result {number}, a column\n{difference}");
         }
-        for (theirs, ours) in theirs.rows.iter().zip(&ours.rows).filter(|(theirs, ours)| theirs != ours) {
-            return format!("result {number}, a row\nmysql:    {theirs:?}\nporpoise: {ours:?}");
+        if let Some(difference) = first(&theirs.rows, &ours.rows) {
+            return format!("result {number}, a row\n{difference}");
         }
         if theirs != ours {
-            return format!("result {number}\nmysql:    {theirs:?}\nporpoise: {ours:?}");
+            return format!("result {number}\n{}", both(theirs, ours));
         }
     }
+    both(theirs, ours)
+}
+
+/// The first pair that differs.
+fn first<T: PartialEq + fmt::Debug>(theirs: &[T], ours: &[T]) -> Option<String> {
+    let differs = theirs.iter().zip(ours).find(|(theirs, ours)| theirs != ours);
+    differs.map(|(theirs, ours)| both(theirs, ours))
+}
+
+fn both(theirs: &impl fmt::Debug, ours: &impl fmt::Debug) -> String {
     format!("mysql:    {theirs:?}\nporpoise: {ours:?}")
 }
 

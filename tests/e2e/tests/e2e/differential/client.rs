@@ -81,35 +81,31 @@ fn outline(text: &str, statements: &[&str]) -> Result<Vec<Said>> {
                 Some(column) => column.set(key, value)?,
                 None => {}
             }
-        } else if let Some((counts, warnings)) = counts(line) {
-            table.warnings = warnings;
-            (table.affected, table.count) = counts;
-            current.tables.push(std::mem::take(&mut table));
+        } else if let Some(counts) = counts(line) {
+            current.tables.push(Table { columns: std::mem::take(&mut table.columns), ..counts });
         }
     }
     ensure!(said.len() == statements.len(), "{} statements of {}", said.len(), statements.len());
     Ok(said)
 }
 
-/// `2 rows in set, 1 warning (0.00 sec)`, `Query OK, 3 rows affected (0.01 sec)`: rows affected, rows there, warnings.
-fn counts(line: &str) -> Option<((Option<u64>, Option<usize>), u16)> {
-    let line = line.strip_suffix(" sec)")?;
-    let (said, _) = line.rsplit_once(" (")?;
+/// `2 rows in set, 1 warning (0.00 sec)`, `Query OK, 3 rows affected (0.01 sec)`
+fn counts(line: &str) -> Option<Table> {
+    let (said, _) = line.strip_suffix(" sec)")?.rsplit_once(" (")?;
     let mut parts = said.split(", ");
-    let first = parts.next()?;
-    let number = |part: &str, unit: &str| {
+    let number = |part: &str, unit: &str| -> Option<u64> {
         let (number, rest) = part.split_once(' ')?;
         rest.starts_with(unit).then(|| number.parse().ok()).flatten()
     };
-    let counts = if first == "Query OK" {
-        (Some(number(parts.next()?, "row")?), None)
-    } else if first == "Empty set" {
-        (None, Some(0))
-    } else {
-        (None, Some(usize::try_from(number(first, "row").filter(|_| first.ends_with("in set"))?).ok()?))
-    };
+    let mut table = Table::default();
+    match parts.next()? {
+        "Query OK" => table.affected = Some(number(parts.next()?, "row")?),
+        "Empty set" => table.count = Some(0),
+        rows => table.count = usize::try_from(number(rows.strip_suffix(" in set")?, "row")?).ok(),
+    }
     let warnings = parts.next().and_then(|part| number(part, "warning")).unwrap_or(0);
-    Some((counts, u16::try_from(warnings).ok()?))
+    table.warnings = u16::try_from(warnings).ok()?;
+    Some(table)
 }
 
 /// `ERROR 1054 (42S22) at line 10: Unknown column`
