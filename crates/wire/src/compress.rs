@@ -329,6 +329,10 @@ impl Framer {
     /// The state of the codecs is made when it is first needed. Fixed, whatever the peer announces: about 50 KiB to
     /// inflate and 300 KiB to deflate for zlib, 250 KiB to inflate for zstd, to which comes the window of its
     /// frames, never more than the packet limit.
+    #[cfg_attr(
+        not(any(feature = "zlib", feature = "zstd")),
+        expect(unreachable_code, reason = "without algorithms there is no value to call it with")
+    )]
     pub fn compress(&mut self, compression: Compression) {
         let mut inner = Self::new(Limits::default());
         inner.max_packet = self.max_packet;
