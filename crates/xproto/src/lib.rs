@@ -45,6 +45,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! [`connect`] goes from an open transport to a session in as few flights as the server allows: capabilities, TLS, a
+//! mechanism that suits the channel, compression.
+//!
 //! # Messages
 //!
 //! [`messages`] has all of them, made by prost of porpoise's own `.proto` files. Those that come in great numbers are read
@@ -69,8 +72,11 @@
 //! written straight into the send buffer, and neither `Debug` nor a trace shows it. Bytes that come in clear where the TLS
 //! handshake begins end the connection.
 
+mod any;
+mod capability;
 mod columns;
 mod compress;
+pub mod connect;
 mod connection;
 mod error;
 mod event;

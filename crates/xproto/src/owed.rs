@@ -29,9 +29,9 @@ impl Asked {
         let mut all = set.capabilities.capabilities.iter();
         let object = all.find(|capability| capability.name == "compression")?.value.obj.as_ref()?;
         let field = |key: &str| object.fld.iter().find(|field| field.key.eq_ignore_ascii_case(key));
-        let algorithm = field("algorithm")?.value.scalar.as_ref()?.v_string.as_ref()?;
+        let algorithm = field("algorithm")?.value.scalar.as_ref()?.text()?;
         let level = field("level").and_then(|field| field.value.scalar.as_ref()).and_then(whole);
-        Some(Self { algorithm: Algorithm::from_name(std::str::from_utf8(&algorithm.value).ok()?)?, level })
+        Some(Self { algorithm: Algorithm::from_name(std::str::from_utf8(algorithm).ok()?)?, level })
     }
 }
 
@@ -138,14 +138,6 @@ impl Then {
 fn asks_for_tls(set: &connection::CapabilitiesSet) -> bool {
     set.capabilities.capabilities.iter().any(|capability| {
         let scalar = capability.value.scalar.as_ref();
-        capability.name == "tls" && scalar.is_some_and(truthy)
+        capability.name == "tls" && scalar.is_some_and(datatypes::Scalar::is_true)
     })
-}
-
-fn truthy(scalar: &datatypes::Scalar) -> bool {
-    scalar.v_bool()
-        || scalar.v_signed_int() != 0
-        || scalar.v_unsigned_int() != 0
-        || scalar.v_double() != 0.0
-        || scalar.v_float() != 0.0
 }
