@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use porpoise::classic::{Columns, Event, Misuse, OkReply, ResultEnd, Session};
+use porpoise::classic::{BinlogDump, Columns, Event, ExecuteError, Misuse, OkReply, ResultEnd, Session};
 use porpoise::driver::Tap;
 use porpoise::trace::{ProtocolStage, TraceEvent};
 use porpoise::wire::Cx;
@@ -13,6 +13,11 @@ use super::infile;
 use super::outcome::{Facts, Failed, Outcome};
 use super::output::Output;
 use crate::infile::is_load_local;
+
+/// The server id by which the binary log is asked for: none that anybody is likely to have.
+const REPLICA: u32 = 0x7F00_0001;
+/// Where the first event of a file is.
+const FIRST_EVENT: u32 = 4;
 
 /// What is still to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,6 +206,21 @@ impl Handle {
         Ok(Facts::default())
     }
 
+    /// COM_BINLOG_DUMP: reads all events that there are.
+    pub(super) async fn binlog_dump(&mut self, file: &str) -> Result<Facts, Failed> {
+        let dump = BinlogDump::new(REPLICA).from(file.as_bytes(), FIRST_EVENT).flags(BinlogDump::NON_BLOCK);
+        self.send(|session, cx| session.binlog_dump(&dump, cx)).await?;
+        let (mut events, mut bytes) = (0_u64, 0_u64);
+        while let Some(event) = self.next().await? {
+            if let Event::Binlog(event) = event {
+                events += 1;
+                bytes += event.len() as u64;
+            }
+        }
+        self.output.text(&format!("{events} events, {bytes} bytes"));
+        Ok(Facts::default())
+    }
+
     fn ok(&mut self, ok: &OkReply) {
         self.affected = ok.affected_rows().cast_signed();
         self.insert_id = ok.last_insert_id();
@@ -358,4 +378,12 @@ impl Handle {
         // Rows that are owed are not read for this. A server that is gone already is no fault of the shell.
         let _ = client.quit().await;
     }
+}
+
+/// A command that carries values, as one that carries none. All values that the shell takes can be sent.
+pub(super) fn misuse(sent: Result<(), ExecuteError>) -> Result<(), Misuse> {
+    sent.map_err(|error| match error {
+        ExecuteError::Misuse(misuse) => misuse,
+        _ => Misuse::NameTooLong,
+    })
 }

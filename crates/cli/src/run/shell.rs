@@ -6,7 +6,7 @@ use porpoise::classic::{ClientError, Collation};
 use porpoise::classic_connect::ConnectOptions;
 use porpoise::{Client, Options, OptionsBuilder};
 
-use super::handle::Handle;
+use super::handle::{Handle, misuse};
 use super::kill::{self, Victim};
 use super::outcome::{Facts, Failed, Outcome};
 use super::statement::{Reading, Statement};
@@ -64,6 +64,7 @@ impl Shell {
             Name::Charset => self.charset(argument.trim()).await,
             Name::FieldList => handle.simple(|session, cx| session.field_list(argument, "", cx)).await,
             Name::Debug => handle.simple(|session, cx| session.debug(cx)).await,
+            Name::BinlogDump => self.handle.binlog_dump(argument.trim()).await,
             Name::KillQueryMid => return self.kill_mid(word, argument, Victim::Query).await,
             Name::KillMid => return self.kill_mid(word, argument, Victim::Connection).await,
             Name::KillIdle => self.kill_idle().await,
@@ -149,8 +150,8 @@ impl Shell {
         let Some(((name, value), sql)) = parts else {
             return Outcome::of(word, Err(usage("qattr takes NAME=VALUE|SQL")));
         };
-        let _ = (name, value);
-        let sent = self.handle.send(|session, cx| session.query(sql, cx)).await;
+        let attributes = [(name, value)];
+        let sent = self.handle.send(|session, cx| misuse(session.query_with(sql, &attributes, cx))).await;
         self.handle.results(word, sent, true).await
     }
 

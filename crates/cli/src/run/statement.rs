@@ -1,15 +1,12 @@
 //! A prepared statement as MySQL's own library keeps one.
 
-use porpoise::classic::{CapabilityFlags, ClientError, Event, StatusFlags};
+use porpoise::classic::{CapabilityFlags, ClientError, Columns, Event, Execute, StatusFlags};
+use porpoise::value::Placeholders;
 
-use super::handle::{Handle, Opened, Owed};
+use super::handle::{Handle, Opened, Owed, misuse};
 use super::outcome::{Facts, Failed, Outcome};
-use super::params::{self, Param};
+use super::params::Param;
 use super::step::Name;
-
-/// Servers before this one take any flag of COM_STMT_EXECUTE for a cursor.
-const PARAMETER_COUNT_AVAILABLE: u8 = 0x08;
-const CURSOR_TYPE_READ_ONLY: u8 = 0x01;
 
 /// How many of the rows are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +42,7 @@ pub(super) struct Statement {
     executed: bool,
     params: usize,
     columns: usize,
-    defined: porpoise::classic::Columns,
+    defined: Columns,
     bound: Option<Vec<Param>>,
     /// Rows a fetch of a cursor; 0 for no cursor.
     cursor: u32,
@@ -66,7 +63,7 @@ impl Statement {
             executed: false,
             params: 0,
             columns: 0,
-            defined: porpoise::classic::Columns::default(),
+            defined: Columns::default(),
             bound: None,
             cursor: 0,
             source: Source::Nowhere,
@@ -201,13 +198,10 @@ impl Statement {
             // Found by the statement, not by the connection: a trace does not tell it.
             return Err(Failed::out_of_sync());
         }
-        let mut flags = if self.cursor > 0 { CURSOR_TYPE_READ_ONLY } else { 0 };
-        if attributes {
-            flags |= PARAMETER_COUNT_AVAILABLE;
-        }
-        let block = params::block(self.bound.as_deref().unwrap_or_default(), attributes);
-        let id = self.id;
-        handle.send(|session, cx| session.stmt_execute(id, flags, &block, cx)).await?;
+        let params = self.bound.as_deref().unwrap_or_default();
+        let execute =
+            Execute::new(self.id, Placeholders::positional(self.params), params).cursor(self.cursor > 0);
+        handle.send(|session, cx| misuse(session.stmt_execute_with(&execute, cx))).await?;
         for param in self.bound.iter_mut().flatten() {
             param.sent_ahead = false;
         }

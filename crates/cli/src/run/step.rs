@@ -31,6 +31,7 @@ pub(super) enum Name {
     StmtReset,
     StmtClose,
     StmtNew,
+    BinlogDump,
     KillQueryMid,
     KillMid,
     KillIdle,
@@ -50,7 +51,7 @@ const fn about(name: Name, word: &'static str, argument: &'static str, doc: &'st
 }
 
 /// All commands, as the help lists them.
-pub(super) const ALL: [About; 29] = [
+pub(super) const ALL: [About; 30] = [
     about(Name::Query, "query", "SQL", "COM_QUERY; reads all results, each to its end"),
     about(Name::Use, "use", "SQL", "COM_QUERY; reads row by row (mysql_use_result)"),
     about(Name::Qattr, "qattr", "NAME=VALUE|SQL", "COM_QUERY with a query attribute"),
@@ -86,7 +87,7 @@ pub(super) const ALL: [About; 29] = [
         Name::Bind,
         "bind",
         "VALUE|VALUE...",
-        "parameters: i1 an integer, stext a string, n NULL, Lx long data that follow; sends nothing",
+        "parameters: i1, d1.5, stext, x00ff (bytes), n (NULL), Lx (long data follow); sends nothing",
     ),
     about(Name::LongData, "long_data", "PARAM:TEXT", "COM_STMT_SEND_LONG_DATA; parameters count from 0"),
     about(
@@ -111,6 +112,12 @@ pub(super) const ALL: [About; 29] = [
         "stmt_new",
         "",
         "from here on another statement; the one before stays open; sends nothing",
+    ),
+    about(
+        Name::BinlogDump,
+        "binlog_dump",
+        "[FILE]",
+        "COM_BINLOG_DUMP from position 4 to the end of the log; the trace ends with it, as MySQL's own does",
     ),
     about(Name::KillQueryMid, "kill_query_mid", "SQL", "`query`, while another connection sends KILL QUERY"),
     about(Name::KillMid, "kill_mid", "SQL", "`query`, while another connection sends KILL CONNECTION"),
