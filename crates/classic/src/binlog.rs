@@ -120,8 +120,9 @@ impl Session {
     }
 
     /// COM_BINLOG_DUMP: reads the binary log from a position on. The reply is [`Event::Binlog`] again and again; with
-    /// [`NON_BLOCK`](BinlogDump::NON_BLOCK) [`Event::End`] at last, without only [`Event::Err`] ends it. A trace ends with
-    /// this command, as that of MySQL's own client does.
+    /// [`NON_BLOCK`](BinlogDump::NON_BLOCK) [`Event::End`] at last, without only [`Event::Err`] ends it. The
+    /// server closes the connection then: no further command can be sent. A trace ends with this one, as that of MySQL's
+    /// own client does.
     ///
     /// Statements before tell the server what the events shall be like: `SET @source_binlog_checksum='NONE'`,
     /// `SET @source_heartbeat_period=...` in nanoseconds. A server that was asked for semi-synchronous replication puts
@@ -183,7 +184,7 @@ impl Session {
         }
         self.write(command, &[], argument, State::Binlog, Columns::default(), cx);
         self.emit_in(ProtocolStage::ReadyForCommand, cx, || TraceEvent::Disconnected);
-        self.untraced = true;
+        (self.untraced, self.served_out) = (true, true);
         Ok(())
     }
 

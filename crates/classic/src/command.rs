@@ -197,7 +197,7 @@ impl Session {
             State::Quitting | State::Closed | State::Failed(_) => Err(Misuse::Closed),
             _ if self.is_out_of_step() => Err(Misuse::OutOfStep),
             State::Idle => Ok(()),
-            State::FileRequest(_) | State::Binlog | State::Orphaned => Err(Misuse::Busy),
+            State::FileRequest(_) | State::Orphaned => Err(Misuse::Busy),
             _ if self.pipelining => Ok(()),
             _ => Err(Misuse::Busy),
         }

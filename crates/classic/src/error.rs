@@ -159,7 +159,7 @@ impl std::error::Error for ClassicError {
 pub enum Misuse {
     /// The reply to the command before is not read to its end, or a file is being sent.
     Busy,
-    /// The server sent an ERR unasked, so it is about to close the connection.
+    /// The server is about to close the connection: it sent an ERR unasked, or has dumped its binary log.
     OutOfStep,
     /// The session is over: by COM_QUIT, by an error, or because its transport is gone.
     Closed,
@@ -190,7 +190,9 @@ impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Busy => "the reply to the command before is not read to its end",
-            Self::OutOfStep => "the server sent an error unasked and is about to close the connection",
+            Self::OutOfStep => {
+                "the server is about to close the connection, as it does after an error unasked or a dump"
+            }
             Self::Closed => "the session is over",
             Self::NulInName => "a name holds a 0x00",
             Self::NameTooLong => "a name is too long",

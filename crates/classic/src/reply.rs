@@ -172,7 +172,7 @@ impl Session {
         let err = ErrPacket::parse(payload, self.capabilities).map_err(|error| self.malformed(error))?;
         self.status.remove(StatusFlags::SERVER_MORE_RESULTS_EXISTS);
         self.collector.clear();
-        self.unasked |= self.is_idle();
+        self.served_out |= self.is_idle();
         let event = match std::mem::replace(&mut self.state, State::Idle) {
             State::InfileVerdict { refused: Some(file_name), .. } => {
                 Event::InfileRefused(Box::new(InfileRefused { file_name, verdict: Err(err) }))

@@ -81,8 +81,8 @@ pub struct Session {
     pub(crate) row_by_row: bool,
     /// DISCONNECTED was told, for a dump of the binary log: nothing more is.
     pub(crate) untraced: bool,
-    /// An ERR came while no reply was owed.
-    pub(crate) unasked: bool,
+    /// The server serves no more commands: an ERR came while no reply was owed, or it dumped its binary log.
+    pub(crate) served_out: bool,
     pub(crate) flags_are_flags: bool,
     /// The columns of the last result set.
     pub(crate) columns: Columns,
@@ -124,7 +124,7 @@ impl Session {
             read_told: false,
             row_by_row: false,
             untraced: false,
-            unasked: false,
+            served_out: false,
             flags_are_flags,
             columns: Columns::default(),
             cached: Columns::default(),
@@ -223,10 +223,11 @@ impl Session {
         self.row_by_row = on;
     }
 
-    /// Whether the server sent an ERR unasked, because it ends the connection. No command can be sent then.
+    /// Whether the server serves no more commands: it sent an ERR unasked, because it ends the connection, or has dumped its
+    /// binary log.
     #[must_use]
     pub const fn is_out_of_step(&self) -> bool {
-        self.unasked || self.framer.is_out_of_step()
+        self.served_out || self.framer.is_out_of_step()
     }
 
     /// Gives back the memory that it keeps for the next reply: column definitions, queues, codecs. Does nothing while a

@@ -15,6 +15,8 @@ mod matrix;
 mod resolver;
 mod scene;
 mod session;
+mod session_commands;
+mod session_streams;
 mod suite;
 mod tls;
 mod tool;
@@ -36,6 +38,8 @@ fn main() -> std::process::ExitCode {
     tls::add(&mut suite);
     dial::add(&mut suite);
     session::add(&mut suite);
+    session_commands::add(&mut suite);
+    session_streams::add(&mut suite);
     trace::add(&mut suite);
     types::add(&mut suite);
     client::add(&mut suite);
