@@ -248,6 +248,22 @@ impl Statement {
         (rows, Ok(()))
     }
 
+    /// Reads all rows at once; none are kept of a result that fails.
+    async fn store(&mut self, handle: &mut Handle) -> (u64, Done) {
+        if let Source::Cursor { left: 0, last: false } = self.source {
+            match self.fetch(handle, u32::MAX).await {
+                Ok(rows) => self.source = Source::Stored { left: rows },
+                Err(failed) => return (0, Err(failed)),
+            }
+        }
+        let (rows, read) = self.read(handle, u64::MAX).await;
+        if read.is_err() {
+            return (0, read);
+        }
+        handle.stored(rows);
+        (rows, Ok(()))
+    }
+
     /// Looks at the next row.
     async fn row(&mut self, handle: &mut Handle) -> Result<bool, Failed> {
         match self.source {
@@ -260,7 +276,7 @@ impl Statement {
             }
             Source::Cursor { left: 0, last: true } => Ok(false),
             Source::Cursor { left: 0, last: false } => {
-                let left = self.fetch(handle).await?;
+                let left = self.fetch(handle, self.cursor.max(1)).await?;
                 let sent = StatusFlags::SERVER_STATUS_LAST_ROW_SENT.bits();
                 let last = handle.status() & sent != 0;
                 self.source = Source::Cursor { left: left.saturating_sub(1), last };
@@ -274,8 +290,8 @@ impl Statement {
     }
 
     /// COM_STMT_FETCH; gives how many rows came.
-    async fn fetch(&self, handle: &mut Handle) -> Result<u64, Failed> {
-        let (id, rows, defined) = (self.id, self.cursor.max(1), self.defined.clone());
+    async fn fetch(&self, handle: &mut Handle, rows: u32) -> Result<u64, Failed> {
+        let (id, defined) = (self.id, self.defined.clone());
         handle.send(|session, cx| session.stmt_fetch(id, rows, &defined, cx)).await?;
         handle.owed = Owed::Rows;
         let (rows, ended) = handle.rows().await;
@@ -301,11 +317,11 @@ impl Statement {
         if started.is_err() || self.columns == 0 {
             return self.done(name, started);
         }
-        let most = if reading == Reading::One { 1 } else { u64::MAX };
-        let (rows, read) = self.read(handle, most).await;
-        if reading == Reading::Store && read.is_ok() {
-            handle.stored(rows);
-        }
+        let (rows, read) = match reading {
+            Reading::All => self.read(handle, u64::MAX).await,
+            Reading::One => self.read(handle, 1).await,
+            Reading::Store => self.store(handle).await,
+        };
         let failed = read.is_err();
         if let Err(error) = read {
             self.error = Some(error);
