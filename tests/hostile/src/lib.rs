@@ -16,5 +16,5 @@ pub mod tls;
 pub mod watch;
 
 pub use moody::Moody;
-pub use peer::{Act, Heard, Peer};
+pub use peer::{Act, Heard, Peer, Reply};
 pub use sockets::Sockets;

@@ -1,6 +1,7 @@
 //! A server in memory that does as its script says.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -29,6 +30,8 @@ pub enum Act {
     Round(Vec<Vec<u8>>),
     /// Answers each packet that it hears with packets, from here on.
     Answer(fn(&[u8]) -> Vec<Vec<u8>>),
+    /// The same, by a closure.
+    Reply(Reply),
     /// Speaks TLS from here on.
     Tls(Arc<ServerConfig>),
     /// Does not read any more: what the client writes does not leave it.
@@ -37,6 +40,24 @@ pub enum Act {
     Close,
     /// Breaks the connection: reading and writing fail.
     Reset,
+}
+
+/// Gives packets in reply to a packet.
+#[derive(Clone)]
+pub struct Reply(Arc<dyn Fn(&[u8]) -> Vec<Vec<u8>> + Send + Sync>);
+
+impl Reply {
+    /// By this closure.
+    #[must_use]
+    pub fn new(reply: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(reply))
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reply")
+    }
 }
 
 /// What the client sent.
@@ -50,6 +71,8 @@ pub struct Heard {
     pub packets: Vec<Vec<u8>>,
     /// Wire bytes given to the client.
     pub given: usize,
+    /// Wire bytes taken from it.
+    pub taken: usize,
 }
 
 impl Heard {
@@ -77,8 +100,11 @@ struct Server {
     deaf: bool,
     piece: usize,
     cut: usize,
+    /// Bytes that may be given, and taken, before the stream stands still.
+    hold: (usize, usize),
     moods: Option<Rng>,
     reader: Option<Waker>,
+    writer: Option<Waker>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -102,8 +128,10 @@ impl Peer {
             deaf: false,
             piece: usize::MAX,
             cut: usize::MAX,
+            hold: (usize::MAX, usize::MAX),
             moods: None,
             reader: None,
+            writer: None,
         };
         Self { server: Arc::new(Mutex::new(server)) }
     }
@@ -127,6 +155,22 @@ impl Peer {
     pub fn with_moods(self, seed: u64) -> Self {
         self.lock().moods = Some(Rng::with_seed(seed));
         self
+    }
+
+    /// Stands still once so many bytes more were given to the client, or taken from it.
+    pub fn hold(&self, give: usize, take: usize) {
+        let mut server = self.lock();
+        let Heard { given, taken, .. } = server.heard;
+        server.hold = (given.saturating_add(give), taken.saturating_add(take));
+    }
+
+    /// Goes on.
+    pub fn release(&self) {
+        let mut server = self.lock();
+        server.hold = (usize::MAX, usize::MAX);
+        for waker in [server.reader.take(), server.writer.take()].into_iter().flatten() {
+            waker.wake();
+        }
     }
 
     /// What the client sent so far.
@@ -194,6 +238,7 @@ impl Server {
 
     /// Takes bytes from the wire.
     fn take(&mut self, mut bytes: &[u8]) {
+        self.heard.taken += bytes.len();
         let Some(tls) = &mut self.tls else {
             self.heard.clear.extend_from_slice(bytes);
             self.inbox.extend_from_slice(bytes);
@@ -225,7 +270,15 @@ impl Server {
                     }
                     continue;
                 }
-                Act::Hear | Act::Answer(_) | Act::Endless(_) | Act::Round(_) => {
+                Act::Reply(ref reply) if self.hear() => {
+                    let packets = self.heard.packets.last().map(|packet| (reply.0)(packet));
+                    self.acts.push_front(act);
+                    for packet in packets.into_iter().flatten().rev() {
+                        self.acts.push_front(Act::Say(packet));
+                    }
+                    continue;
+                }
+                Act::Hear | Act::Answer(_) | Act::Reply(_) | Act::Endless(_) | Act::Round(_) => {
                     self.acts.push_front(act);
                     break;
                 }
@@ -240,6 +293,7 @@ impl Server {
                     // What came together with the request for TLS is TLS already.
                     let early = std::mem::take(&mut self.inbox);
                     self.heard.clear.truncate(self.heard.clear.len() - early.len());
+                    self.heard.taken -= early.len();
                     return self.take(&early);
                 }
                 Act::Deaf => self.deaf = true,
@@ -312,7 +366,11 @@ impl Server {
                 None => Poll::Pending,
             };
         }
-        let n = self.portion(room.min(left).min(self.outbox.len()));
+        let open = self.hold.0.saturating_sub(self.heard.given);
+        if open == 0 {
+            return Poll::Pending;
+        }
+        let n = self.portion(room.min(left).min(open).min(self.outbox.len()));
         self.heard.given += n;
         Poll::Ready(Ok(self.outbox.drain(..n).collect()))
     }
@@ -367,7 +425,12 @@ impl Link for Peer {
             if server.deaf {
                 return Poll::Pending;
             }
-            let n = server.portion(bytes.len());
+            let open = server.hold.1.saturating_sub(server.heard.taken);
+            if open == 0 {
+                server.writer = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            let n = server.portion(bytes.len().min(open));
             server.take(bytes.get(..n).unwrap_or_default());
             Poll::Ready(Ok(n))
         })

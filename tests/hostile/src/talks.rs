@@ -3,18 +3,20 @@
 //! Whatever is changed in one of them, and wherever it is broken off, must lead to an error or to a result, and
 //! never to a panic, to a hang, or to rows that belong to another statement.
 
+use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use porpoise_classic::{CapabilityFlags, Columns, Event, Misuse, Session};
 use porpoise_driver::{Client, Error, Options, Tap};
 use porpoise_wire::{Cx, Limits};
 
-use crate::Act;
 use crate::answers::{answer, answer_with_eof, answer_with_metadata};
 use crate::cases::plain;
 use crate::packets::{
     ALL, DEPRECATE_EOF, SSL, column, column_of, end, end_more, eof, err, greeting_of, more, ok, ok_more,
 };
+use crate::{Act, Reply};
 
 /// Sends a command; the columns are those that came last.
 pub type Send = fn(&mut Session, &Columns, &mut Cx<'_, Tap>) -> Result<(), Misuse>;
@@ -134,6 +136,48 @@ impl Talk {
         self
     }
 
+    /// What the server says in reply to each command; but for a file, which it gets between two packets.
+    fn replies(&self) -> Vec<Vec<Vec<u8>>> {
+        let mut replies: Vec<Vec<Vec<u8>>> = Vec::new();
+        let mut wants_file = false;
+        for act in &self.script {
+            match act {
+                Act::Say(packet) => {
+                    wants_file = packet.starts_with(b"\xfb/");
+                    replies.last_mut().into_iter().for_each(|reply| reply.push(packet.clone()));
+                }
+                _ if !std::mem::take(&mut wants_file) => replies.push(Vec::new()),
+                _ => {}
+            }
+        }
+        replies
+    }
+
+    /// A server that replies to the commands in order, and answers statements `rows NAME N` at any time.
+    #[must_use]
+    pub fn server(&self) -> Vec<Act> {
+        let (replies, next) = (self.replies(), AtomicUsize::new(0));
+        let Act::Answer(answer) = self.dialect.answers() else { return Vec::new() };
+        let reply = Reply::new(move |packet| {
+            if packet.starts_with(b"\x03\0\x01rows ") {
+                return answer(packet);
+            }
+            let asked = next.load(Ordering::Relaxed);
+            let reply = |number: usize| replies.get(number).cloned().unwrap_or_default();
+            if packet.is_empty() {
+                // The file: what is behind the request is the verdict.
+                return reply(asked.saturating_sub(1)).split_off(1);
+            }
+            next.store(asked + 1, Ordering::Relaxed);
+            let mut reply = reply(asked);
+            if reply.first().is_some_and(|packet| packet.starts_with(b"\xfb/")) {
+                reply.truncate(1);
+            }
+            reply
+        });
+        self.dialect.login().into_iter().chain([Act::Reply(reply)]).collect()
+    }
+
     /// What the server does, from the greeting on; at last it answers statements.
     #[must_use]
     pub fn whole(&self, script: &[Act]) -> Vec<Act> {
@@ -151,11 +195,25 @@ impl Talk {
     /// The session is over. What the server refuses is told.
     pub async fn run(&self, client: &mut Client, mut tell: impl FnMut(Event)) -> Result<(), Error> {
         let mut columns = Columns::default();
-        for send in &self.sends {
-            client.command(|session, cx| send(session, &columns, cx)).await?;
+        self.run_some(client, 0..self.sends.len(), &mut columns, &mut tell).await
+    }
+
+    /// The same for some of the commands; `columns` are those of the result before.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn run_some(
+        &self,
+        client: &mut Client,
+        commands: Range<usize>,
+        columns: &mut Columns,
+        tell: &mut impl FnMut(Event),
+    ) -> Result<(), Error> {
+        for send in self.sends.get(commands).unwrap_or_default() {
+            client.command(|session, cx| send(session, columns, cx)).await?;
             while let Some(event) = client.next_event().await? {
                 if let Event::Columns(told) = &event {
-                    columns = told.clone();
+                    *columns = told.clone();
                 }
                 tell(event);
             }

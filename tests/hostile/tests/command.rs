@@ -4,6 +4,8 @@
 
 #[path = "command/broken.rs"]
 mod broken;
+#[path = "command/dropped.rs"]
+mod dropped;
 #[path = "command/floods.rs"]
 mod floods;
 #[path = "command/lies.rs"]
@@ -14,6 +16,6 @@ mod played;
 use libtest_mimic::Arguments;
 
 fn main() {
-    let trials = broken::trials().chain(lies::trials()).chain(floods::trials());
+    let trials = broken::trials().chain(lies::trials()).chain(floods::trials()).chain(dropped::trials());
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit();
 }
