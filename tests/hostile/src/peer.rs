@@ -44,7 +44,9 @@ pub enum Act {
 
 /// Gives packets in reply to a packet.
 #[derive(Clone)]
-pub struct Reply(Arc<dyn Fn(&[u8]) -> Vec<Vec<u8>> + Send + Sync>);
+pub struct Reply(Arc<Replier>);
+
+type Replier = dyn Fn(&[u8]) -> Vec<Vec<u8>> + Send + Sync;
 
 impl Reply {
     /// By this closure.

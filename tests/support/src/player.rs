@@ -259,6 +259,10 @@ impl<W: Wire> Player<W> {
             session.allow_infile(sends_files);
             match step.name.as_str() {
                 "query" | "use" | "kill_query_mid" => session.query(argument, cx)?,
+                "qattr" => {
+                    let (attribute, sql) = argument.split_once('|').context("name=value|SQL")?;
+                    session.query_with(sql, &[attribute.split_once('=').context("name=value")?], cx)?;
+                }
                 "ping" => session.ping(cx)?,
                 "statistics" => session.statistics(cx)?,
                 "init_db" => session.init_db(argument, cx)?,
@@ -317,7 +321,7 @@ impl<W: Wire> Player<W> {
         session: &mut Session,
     ) -> Result<Option<Outcome>> {
         let name = step.name.as_str();
-        let is_query = matches!(name, "query" | "use" | "kill_query_mid");
+        let is_query = matches!(name, "query" | "use" | "kill_query_mid" | "qattr");
         Ok(Some(match reply {
             Some(Reply::Event(Event::Err(err))) => Outcome::refused(name, &err),
             Some(Reply::Event(Event::InfileRefused(refused))) => {

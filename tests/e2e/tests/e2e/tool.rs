@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use porpoise_test_support::{Level, Place, Reach, Scenario, Server, compare, reach, root};
+use porpoise_test_support::{Place, Scenario, Server, compare, root};
 
 use crate::golden::{FILE, servers, transport};
 use crate::scene::{self, Scene};
@@ -23,10 +23,6 @@ pub(crate) fn add(suite: &mut Suite) {
     let scenarios = Scenario::all().unwrap_or_else(|error| panic!("tests/golden: {error:#}"));
     for scenario in scenarios.into_iter().map(Arc::new) {
         let transport = transport(&scenario);
-        if let Reach { because: Some(because), .. } = reach(&scenario, Level::Tool) {
-            suite.note(&format!("not run: tool::{}: {because}", scenario.name));
-            continue;
-        }
         for (i, server) in servers(&scenario).iter().copied().enumerate() {
             let name = if i == 0 { scenario.name.clone() } else { format!("{}::{server}", scenario.name) };
             let test = Arc::clone(&scenario);
