@@ -1,7 +1,7 @@
-//! A runtime without a runtime: the calling thread, a non-blocking socket and `poll(2)`.
+//! A runtime without a runtime: the calling thread, a socket and `poll(2)`.
 //!
 //! The same futures run here as everywhere; [`block_on`] drives one on the calling thread. A read can go on while
-//! a write is blocked, and deadlines hold.
+//! a write is blocked, and deadlines hold. A thread that has nothing to wait for but one answer waits in `recv(2)`.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -18,26 +18,20 @@
 //! # }
 //! ```
 
+mod link;
 mod waits;
 
 use std::future::Future;
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::pin::pin;
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use bytes::BytesMut;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
+use self::link::StdLink;
 use self::waits::Bell;
 use crate::{BoxFuture, Client, Error, Link, Options, Results, Runtime, Socket, Timer};
-
-/// Bytes read at once: std cannot read into spare capacity in safe code, so each read goes through a slice.
-const SCRATCH: usize = 16 * 1024;
 
 /// The calling thread as a runtime. Its futures must be driven by [`block_on`].
 pub const BLOCKING: &dyn Runtime = &Blocking;
@@ -63,7 +57,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return output;
         }
-        bell.sleep();
+        bell.sleep(&waker);
     }
 }
 
@@ -74,8 +68,8 @@ impl Runtime for Blocking {
 
     fn link(&self, socket: Socket) -> io::Result<Box<dyn Link>> {
         Ok(match socket {
-            Socket::Tcp(stream) => Box::new(StdLink::new(stream, TcpStream::take_error)),
-            Socket::Unix(stream) => Box::new(StdLink::new(stream, UnixStream::take_error)),
+            Socket::Tcp(stream) => Box::new(StdLink::new(stream)),
+            Socket::Unix(stream) => Box::new(StdLink::new(stream)),
         })
     }
 
@@ -116,71 +110,6 @@ impl Timer for Clock {
         }
         waits::time(&self.0, at, cx.waker());
         Poll::Pending
-    }
-}
-
-/// A non-blocking socket of std.
-struct StdLink<S> {
-    /// Those who wait for it know whether it is still there.
-    stream: Arc<S>,
-    take_error: fn(&S) -> io::Result<Option<io::Error>>,
-    connected: bool,
-}
-
-impl<S: AsFd + 'static> StdLink<S> {
-    fn new(stream: S, take_error: fn(&S) -> io::Result<Option<io::Error>>) -> Self {
-        Self { stream: Arc::new(stream), take_error, connected: false }
-    }
-
-    /// Ready with what a call gave; else it is called again when the socket is ready for `flags`.
-    fn or_wait<T>(&self, result: io::Result<T>, flags: PollFlags, cx: &Context<'_>) -> Poll<io::Result<T>> {
-        match result {
-            // What an interrupted call would have given is found at the next poll.
-            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
-                waits::socket(&self.stream, flags, cx.waker());
-                Poll::Pending
-            }
-            result => Poll::Ready(result),
-        }
-    }
-}
-
-impl<S> Link for StdLink<S>
-where
-    S: AsFd + Send + Sync + 'static,
-    for<'a> &'a S: Read + Write,
-{
-    fn poll_connected(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.connected {
-            let mut fds = [PollFd::new(&*self.stream, PollFlags::OUT)];
-            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-            if poll(&mut fds, Some(&now))? == 0 {
-                return self.or_wait(Err(io::ErrorKind::WouldBlock.into()), PollFlags::OUT, cx);
-            }
-            self.connected = true;
-        }
-        Poll::Ready((self.take_error)(&self.stream)?.map_or(Ok(()), Err))
-    }
-
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>> {
-        let mut scratch = [0; SCRATCH];
-        let room = (buf.capacity() - buf.len()).min(SCRATCH);
-        let scratch = scratch.get_mut(..room).unwrap_or_default();
-        let result = (&*self.stream).read(scratch);
-        if let Ok(n) = result {
-            buf.extend_from_slice(scratch.get(..n).unwrap_or_default());
-        }
-        self.or_wait(result, PollFlags::IN, cx)
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let result = (&*self.stream).write(bytes);
-        self.or_wait(result, PollFlags::OUT, cx)
-    }
-
-    // A socket that is dropped is closed; a shutdown before would be one more system call.
-    fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
     }
 }
 

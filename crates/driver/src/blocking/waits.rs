@@ -1,6 +1,6 @@
 //! What the futures of a thread wait for: sockets, times, and the bell that others ring.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -14,19 +14,25 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 thread_local! {
     static WAITS: RefCell<Waits> = RefCell::default();
     static BELL: RefCell<Option<Arc<Bell>>> = const { RefCell::new(None) };
+    /// The socket, by its address, that is all that this thread waits for.
+    static ALONE: Cell<usize> = const { Cell::new(0) };
 }
+
+/// Who holds a bell when nobody can ring it from elsewhere: this thread, the `block_on` that sleeps, its waker, and the one wait.
+const HOLDERS_ALONE: usize = 4;
 
 /// Each wait has its own waker, for a future may hold many others and poll only those that were woken. It ends when it
 /// is over, or when the one who waits is gone.
 #[derive(Default)]
 struct Waits {
-    /// By the address of the socket, and what it is waited for.
-    sockets: BTreeMap<(usize, u16), SocketWait>,
+    sockets: Vec<SocketWait>,
     /// By the address of the clock.
     times: BTreeMap<usize, TimeWait>,
 }
 
 struct SocketWait {
+    /// The address of the socket, and what it is waited for.
+    key: (usize, u16),
     socket: Weak<dyn AsFd>,
     flags: PollFlags,
     waker: Waker,
@@ -42,8 +48,16 @@ struct TimeWait {
 pub(super) fn socket<S: AsFd + 'static>(socket: &Arc<S>, flags: PollFlags, waker: &Waker) {
     let key = (Arc::as_ptr(socket).addr(), flags.bits());
     let weak: Weak<S> = Arc::downgrade(socket);
-    let wait = SocketWait { socket: weak, flags, waker: waker.clone() };
-    WAITS.with_borrow_mut(|waits| waits.sockets.insert(key, wait));
+    let wait = SocketWait { key, socket: weak, flags, waker: waker.clone() };
+    WAITS.with_borrow_mut(|waits| match waits.sockets.iter_mut().find(|wait| wait.key == key) {
+        Some(known) => *known = wait,
+        None => waits.sockets.push(wait),
+    });
+}
+
+/// Whether a read from the socket may block, because nothing else can happen on this thread. Says so once for each sleep.
+pub(super) fn may_block<S>(socket: &Arc<S>) -> bool {
+    ALONE.replace(0) == Arc::as_ptr(socket).addr()
 }
 
 /// Wakes when the time has come.
@@ -86,10 +100,19 @@ impl Bell {
     }
 
     /// Sleeps until a socket is ready, a time has come, or the bell rings; wakes whoever waited for it. Does not sleep
-    /// when the bell rang since it was asked last.
-    pub(super) fn sleep(&self) {
+    /// when the bell rang since it was asked last; nor when one read is all that is waited for, which may then block.
+    ///
+    /// `waker` is the one that the future was polled with.
+    pub(super) fn sleep(self: &Arc<Self>, waker: &Waker) {
+        ALONE.set(0);
         let mut state = self.state();
         if !std::mem::take(&mut state.rung) {
+            if Arc::strong_count(self) == HOLDERS_ALONE
+                && let Some(socket) = WAITS.with_borrow_mut(|waits| waits.take_only_read(waker))
+            {
+                ALONE.set(socket);
+                return;
+            }
             state.asleep = true;
             drop(state);
             WAITS.with(|waits| waits.borrow_mut().poll(&self.hear)).into_iter().for_each(Waker::wake);
@@ -119,6 +142,14 @@ impl Wake for Bell {
 }
 
 impl Waits {
+    /// The socket that is waited for, if it is the only thing, and the one who waits is whom this waker wakes.
+    fn take_only_read(&mut self, waker: &Waker) -> Option<usize> {
+        let [only] = &self.sockets[..] else { return None };
+        let read = only.flags == PollFlags::IN && only.socket.strong_count() > 0;
+        let alone = self.times.is_empty() && read && only.waker.will_wake(waker);
+        alone.then(|| self.sockets.pop()).flatten().map(|wait| wait.key.0)
+    }
+
     /// Waits for the first of them. Gives the wakers of those that are over.
     fn poll(&mut self, bell: &UnixStream) -> Vec<Waker> {
         self.times.retain(|_, wait| wait.clock.strong_count() > 0);
@@ -130,24 +161,23 @@ impl Waits {
             }
         });
         let mut sockets = Vec::with_capacity(self.sockets.len());
-        self.sockets.retain(|key, wait| {
+        self.sockets.retain(|wait| {
             let socket = wait.socket.upgrade();
-            socket.map(|socket| sockets.push((*key, socket, wait.flags))).is_some()
+            socket.map(|socket| sockets.push((socket, wait.flags))).is_some()
         });
         let mut fds = Vec::with_capacity(sockets.len() + 1);
         fds.push(PollFd::new(bell, PollFlags::IN));
-        for (_, socket, flags) in &sockets {
+        for (socket, flags) in &sockets {
             fds.push(PollFd::from_borrowed_fd(socket.as_fd(), *flags));
         }
         // An interruption is a reason to look again, like any other.
         let ready = poll(&mut fds, timeout.as_ref()).unwrap_or(0);
         let mut over = Vec::new();
         if ready > 0 {
-            for ((key, ..), fd) in sockets.iter().zip(fds.iter().skip(1)) {
-                if !fd.revents().is_empty() {
-                    over.extend(self.sockets.remove(key).map(|wait| wait.waker));
-                }
-            }
+            // What is waited for is in the same order as what was polled, behind the bell.
+            let mut polled = fds.iter().skip(1).map(|fd| !fd.revents().is_empty());
+            let ready = self.sockets.extract_if(.., |_| polled.next().unwrap_or(false));
+            over.extend(ready.map(|wait| wait.waker));
         }
         if timeout.is_some() {
             let now = Instant::now();
