@@ -52,14 +52,12 @@ impl Connect {
     /// Feeds the replies, and runs on.
     fn replies(&mut self, replies: &[Vec<u8>]) -> Outcome {
         self.rx.extend_from_slice(&replies.concat());
-        loop {
-            match self.call(|connector, cx| connector.advance(cx)) {
-                Ok(Step::Event(ConnectEvent::Ready(connection))) => return Outcome::Ready(connection),
-                Ok(Step::Event(other)) => panic!("{other:?}"),
-                Ok(Step::StartTls) => return Outcome::Tls,
-                Ok(_) => return Outcome::Waits,
-                Err(error) => return Outcome::Failed(error),
-            }
+        match self.call(|connector, cx| connector.advance(cx)) {
+            Ok(Step::Event(ConnectEvent::Ready(connection))) => Outcome::Ready(connection),
+            Ok(Step::Event(other)) => panic!("{other:?}"),
+            Ok(Step::StartTls) => Outcome::Tls,
+            Ok(_) => Outcome::Waits,
+            Err(error) => Outcome::Failed(error),
         }
     }
 
