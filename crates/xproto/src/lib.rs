@@ -48,6 +48,8 @@
 //! [`connect`] goes from an open transport to a session in as few flights as the server allows: capabilities, TLS, a
 //! mechanism that suits the channel, compression.
 //!
+//! [`expr`] parses expressions of the document and the table model, as `find` and its like take them.
+//!
 //! # Messages
 //!
 //! [`messages`] has all of them, made by prost of porpoise's own `.proto` files. Those that come in great numbers are read
@@ -80,6 +82,7 @@ pub mod connect;
 mod connection;
 mod error;
 mod event;
+pub mod expr;
 mod field;
 #[expect(clippy::module_inception, reason = "the protocol's own names")]
 mod generated;
