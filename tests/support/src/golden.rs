@@ -34,6 +34,9 @@ pub struct Scenario {
     pub steps: Vec<Step>,
     /// What must be there.
     pub needs: Vec<String>,
+    /// Numbers of the errors that are meant, where there is nothing to compare with.
+    #[serde(default)]
+    pub errors: Vec<u16>,
     /// What may differ between servers.
     #[serde(default)]
     pub unstable: Vec<String>,

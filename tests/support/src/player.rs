@@ -273,8 +273,7 @@ impl<W: Wire> Player<W> {
                 "prepare" => session.stmt_prepare(argument, cx)?,
                 "execute" => {
                     let statement = statement()?;
-                    let (flags, block) = statement.execution();
-                    session.stmt_execute(statement.id, flags, &block, cx)?;
+                    session.stmt_execute_with(&statement.execution(), cx)?;
                 }
                 "long_data" => {
                     let (param, data) = argument.split_once(':').context("param:text")?;

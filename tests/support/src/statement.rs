@@ -1,14 +1,8 @@
 //! A prepared statement of a scenario.
 
 use anyhow::{Context as _, Result, bail};
-use bytes::{BufMut as _, BytesMut};
-use porpoise_classic::{ColumnType, Columns, Prepared};
-use porpoise_wire::Put as _;
-
-/// `PARAMETER_COUNT_AVAILABLE` of `enum_cursor_type`: a parameter count is sent even if there are none.
-const PARAMETER_COUNT_AVAILABLE: u8 = 8;
-/// `CURSOR_TYPE_READ_ONLY`
-const CURSOR_TYPE_READ_ONLY: u8 = 1;
+use porpoise_classic::{Columns, Execute, Prepared};
+use porpoise_value::{ConvertError, ParamRef, Placeholders, ToValue, ValueRef};
 
 /// A statement, and what is set for its next execution.
 #[derive(Clone, Debug)]
@@ -21,8 +15,9 @@ pub(crate) struct Statement {
     bound: Vec<Param>,
 }
 
+/// A parameter.
 #[derive(Clone, Debug)]
-enum Param {
+pub(crate) enum Param {
     Integer(i64),
     Text(String),
     Null,
@@ -52,38 +47,20 @@ impl Statement {
         Ok(())
     }
 
-    /// Flags and parameters of COM_STMT_EXECUTE, with query attributes agreed on.
-    pub(crate) fn execution(&self) -> (u8, BytesMut) {
-        let flags = PARAMETER_COUNT_AVAILABLE | self.cursor.map_or(0, |_| CURSOR_TYPE_READ_ONLY);
-        let mut block = BytesMut::new();
-        block.put_lenenc_int(self.bound.len() as u64);
-        if self.bound.is_empty() {
-            return (flags, block);
-        }
-        let mut nulls = vec![0_u8; self.bound.len().div_ceil(8)];
-        for (i, param) in self.bound.iter().enumerate() {
-            if let (Param::Null, Some(byte)) = (param, nulls.get_mut(i / 8)) {
-                *byte |= 1 << (i % 8);
-            }
-        }
-        block.put_slice(&nulls);
-        // New types follow, each with an empty name.
-        block.put_u8(1);
-        for param in &self.bound {
-            let kind = match param {
-                Param::Integer(_) => ColumnType::LongLong,
-                Param::Text(_) | Param::Null => ColumnType::VarString,
-                Param::Long => ColumnType::Blob,
-            };
-            block.put_slice(&[kind.byte(), 0, 0]);
-        }
-        for param in &self.bound {
-            match param {
-                Param::Integer(value) => block.put_i64_le(*value),
-                Param::Text(text) => block.put_lenenc_bytes(text.as_bytes()),
-                Param::Null | Param::Long => {}
-            }
-        }
-        (flags, block)
+    /// What COM_STMT_EXECUTE carries.
+    pub(crate) fn execution(&self) -> Execute<'_, [Param]> {
+        Execute::new(self.id, Placeholders::positional(self.params), &self.bound[..])
+            .cursor(self.cursor.is_some())
+    }
+}
+
+impl ToValue for Param {
+    fn to_value(&self) -> Result<ParamRef<'_>, ConvertError> {
+        Ok(match self {
+            Self::Integer(value) => ParamRef::Value(ValueRef::Int(*value)),
+            Self::Text(text) => ParamRef::Value(ValueRef::Text(text.as_bytes())),
+            Self::Null => ParamRef::Value(ValueRef::Null),
+            Self::Long => ParamRef::LongData,
+        })
     }
 }

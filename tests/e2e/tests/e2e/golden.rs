@@ -75,9 +75,18 @@ fn client(context: &Context, scenario: &Scenario) -> Result<()> {
 fn verify(scenario: &Scenario, steps: usize, lines: &[String]) -> Result<()> {
     let recorded = scenario.recorded(steps);
     if scenario.lines.is_empty() {
-        // Nothing to compare it with, but it must work.
-        let failed = lines.iter().find(|line| line.contains("\"rc\": 1"));
-        return failed.map_or(Ok(()), |line| bail!("{line}"));
+        // Nothing to compare it with, but it must work, and fail where that is meant.
+        let errors = lines.iter().filter(|line| line.contains("\"rc\": 1")).map(|line| {
+            let line: serde_json::Value = serde_json::from_str(line)?;
+            Ok(line.get("errno").and_then(|errno| errno.as_u64()).unwrap_or(0))
+        });
+        let errors = errors.collect::<Result<Vec<_>>>()?;
+        let meant: Vec<u64> = scenario.errors.iter().copied().map(u64::from).collect();
+        return if steps < scenario.steps.len() || errors == meant {
+            Ok(())
+        } else {
+            bail!("errors {errors:?}, and {meant:?} are meant: {}", lines.join("\n"))
+        };
     }
     // What closing tells comes after the last step that was run, and was not recorded there.
     let lines =
