@@ -408,8 +408,7 @@ mod tests {
             }
         };
         let text = |row| error(Columns::undefined(2), Encoding::Text, row);
-        let truncated =
-            |field, needed, left| RowError::Malformed(WireError::Truncated { field, needed, left });
+        let truncated = |field, needed, left| RowError::from(WireError::Truncated { field, needed, left });
         assert_eq!(text(b"\x01a"), truncated("cell", 1, 0));
         assert_eq!(text(b"\x01a\x05bc"), truncated("cell", 3, 0));
         assert_eq!(text(b"\x01a\xfd\x01"), truncated("cell", 4, 2));

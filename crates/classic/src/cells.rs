@@ -52,21 +52,27 @@ impl<'a> Cells<'a> {
         Self { r, columns, next: 0, layout }
     }
 
+    #[inline]
     fn cell(&mut self, index: usize) -> Result<Option<&'a [u8]>, RowError> {
         match &self.layout {
             Layout::Text => Ok(self.r.nullable_bytes("cell")?),
-            Layout::Binary { nulls } => binary(&mut self.r, self.columns, nulls, index),
+            Layout::Binary { nulls } => binary(&mut self.r, self.columns, Some(nulls), index),
             Layout::Broken(error) => Err(error.clone()),
         }
     }
 
     /// Behind the last cell there is nothing.
+    #[inline]
     fn end(&mut self) -> Option<Result<Option<&'a [u8]>, RowError>> {
+        if self.r.is_empty() {
+            return None;
+        }
         let error = self.r.finish().err()?;
         self.stop();
         Some(Err(error.into()))
     }
 
+    #[cold]
     fn stop(&mut self) {
         self.next = self.columns.len();
         self.r = Reader::new(&[]);
@@ -74,6 +80,7 @@ impl<'a> Cells<'a> {
 }
 
 /// The header and the bitmap of a binary row.
+#[inline]
 pub(crate) fn bitmap<'a>(r: &mut Reader<'a>, columns: &Columns) -> Result<&'a [u8], RowError> {
     if !columns.is_defined() {
         return Err(RowError::NoDefinitions);
@@ -92,20 +99,22 @@ pub(crate) fn is_null(nulls: &[u8], index: usize) -> bool {
     nulls.get(bit / 8).is_none_or(|byte| byte & (1 << (bit % 8)) != 0)
 }
 
-/// A cell of a binary row.
+/// A cell of a binary row; no `nulls` if there are none among its cells.
+#[inline]
 pub(crate) fn binary<'a>(
     r: &mut Reader<'a>,
     columns: &Columns,
-    nulls: &[u8],
+    nulls: Option<&[u8]>,
     index: usize,
 ) -> Result<Option<&'a [u8]>, RowError> {
-    if is_null(nulls, index) {
+    if nulls.is_some_and(|nulls| is_null(nulls, index)) {
         return Ok(None);
     }
     let format = columns.format(index).ok_or(RowError::NoDefinitions)?;
     Ok(binary_value(r, format.column_type)?)
 }
 
+#[inline]
 fn binary_value<'a>(r: &mut Reader<'a>, column_type: ColumnType) -> Result<Option<&'a [u8]>, WireError> {
     let field = "binary value";
     let len = match width::of(column_type) {
@@ -190,9 +199,7 @@ mod tests {
     fn what_is_wrong_with_a_binary_row() {
         let columns = columns(&[8, 253]);
         let first = |row: &'static [u8]| Cells::new(row, &columns, Encoding::Binary).next();
-        let truncated = |field, needed, left| {
-            Some(Err(RowError::Malformed(WireError::Truncated { field, needed, left })))
-        };
+        let truncated = |field, needed, left| Some(Err(WireError::Truncated { field, needed, left }.into()));
         assert_eq!(first(&[]), truncated("binary row header", 1, 0));
         assert_eq!(first(&[0x00]), truncated("null_bitmap", 1, 0));
         assert_eq!(first(&[0x00, 0, 1, 2, 3]), truncated("binary value", 8, 3));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use porpoise_value::{ColumnSource, Kind, PlanError};
 use porpoise_wire::WireError;
 
+use crate::decode::quick::Shape;
 use crate::{ColumnDefinition41, ColumnFormat};
 
 /// Bytes before each definition in [`Set::raw`]: its length.
@@ -30,12 +31,14 @@ struct Set {
     entries: Vec<Entry>,
 }
 
-struct Entry {
+#[derive(Debug)]
+pub(crate) struct Entry {
     start: usize,
     end: usize,
-    format: ColumnFormat,
+    pub(crate) format: ColumnFormat,
     /// That of the format, found once.
-    kind: Kind,
+    pub(crate) kind: Kind,
+    pub(crate) shape: Shape,
 }
 
 impl Columns {
@@ -82,6 +85,12 @@ impl Columns {
     #[must_use]
     pub fn kind(&self, index: usize) -> Option<Kind> {
         Some(self.set.as_deref()?.entries.get(index)?.kind)
+    }
+
+    /// One for each column; none if the server sent no definitions.
+    #[inline]
+    pub(crate) fn entries(&self) -> &[Entry] {
+        self.set.as_deref().map_or(&[], |set| &set.entries)
     }
 
     /// The position of the only column of a name. As in MySQL, ASCII letters are the same in both cases.
@@ -136,7 +145,8 @@ impl Set {
             let len = u32::from_le_bytes(*prefix) as usize;
             let format = ColumnDefinition41::parse(left.get(..len).unwrap_or_default())?.format();
             start += PREFIX;
-            self.entries.push(Entry { start, end: start + len, format, kind: format.kind() });
+            let kind = format.kind();
+            self.entries.push(Entry { start, end: start + len, format, kind, shape: kind.into() });
             start += len;
         }
         Ok(())

@@ -99,10 +99,10 @@ impl<'a> Iterator for Rows<'a> {
             self.left
         } else {
             // The framer took these frames by the same headers.
-            let [a, b, c, _] = *self.left.first_chunk::<HEADER_LEN>()?;
-            let end = HEADER_LEN + u32::from_le_bytes([a, b, c, 0]) as usize;
-            let payload = self.left.get(HEADER_LEN..end)?;
-            self.left = self.left.get(end..)?;
+            let (header, left) = self.left.split_first_chunk::<HEADER_LEN>()?;
+            let len = u32::from_le_bytes(*header) & 0xff_ffff;
+            let (payload, left) = left.split_at_checked(len as usize)?;
+            self.left = left;
             payload
         };
         Some(RowRef { payload, whole: &batch.bytes, columns: &batch.columns, encoding: batch.encoding })
@@ -170,7 +170,7 @@ impl<'a> RowRef<'a> {
     #[inline]
     pub fn get(&self, index: usize) -> Result<Option<&'a [u8]>, RowError> {
         let cell = if index < self.len() { self.iter().nth(index) } else { None };
-        cell.unwrap_or(Err(RowError::NoSuchColumn { index, columns: self.len() }))
+        cell.unwrap_or_else(|| Err(RowError::no_such_column(index, self.len())))
     }
 
     /// An owned row that shares its batch's bytes and keeps all of them alive.
@@ -258,6 +258,8 @@ impl fmt::Debug for Row {
 }
 
 /// Why a cell cannot be read.
+///
+/// No larger than two words: it is a part of what every cell is read into.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RowError {
@@ -265,14 +267,14 @@ pub enum RowError {
     #[non_exhaustive]
     NoSuchColumn {
         /// The column asked for, from 0.
-        index: usize,
+        index: u32,
         /// How many there are.
-        columns: usize,
+        columns: u32,
     },
     /// Binary rows cannot be taken apart without column definitions, and the server sent none.
     NoDefinitions,
     /// The packet does not hold what it says. The server is at fault.
-    Malformed(WireError),
+    Malformed(Box<WireError>),
     /// A cell does not fit the type that it was asked for as.
     Cell(CellError),
     /// The columns are not those that the type needs, or that its plan was made for.
@@ -292,9 +294,19 @@ impl From<PlanError> for RowError {
     }
 }
 
+impl RowError {
+    #[cold]
+    pub(crate) fn no_such_column(index: usize, columns: usize) -> Self {
+        let small = |n| u32::try_from(n).unwrap_or(u32::MAX);
+        Self::NoSuchColumn { index: small(index), columns: small(columns) }
+    }
+}
+
 impl From<WireError> for RowError {
+    #[cold]
+    #[inline(never)]
     fn from(error: WireError) -> Self {
-        Self::Malformed(error)
+        Self::Malformed(Box::new(error))
     }
 }
 

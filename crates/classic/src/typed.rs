@@ -3,10 +3,11 @@ use std::iter::FusedIterator;
 use std::marker::PhantomData;
 
 use porpoise_value::{CellError, CellSource, FromRow, FromValue, Kind, Plan, PlanError, RowSource, ValueRef};
-use porpoise_wire::Reader;
+use porpoise_wire::{Reader, WireError};
 
 use crate::cells;
-use crate::decode::{Fault, binary, text};
+use crate::columns::Entry;
+use crate::decode::{Fault, binary, quick, text};
 use crate::row::Rows;
 use crate::{Columns, Encoding, RowBatch, RowError, RowRef};
 
@@ -71,7 +72,7 @@ impl ColumnIndex for usize {
         if *self < columns.len() {
             return Ok(*self);
         }
-        Err(RowError::NoSuchColumn { index: *self, columns: columns.len() })
+        Err(RowError::no_such_column(*self, columns.len()))
     }
 }
 
@@ -97,56 +98,113 @@ impl<'a> RowSource<'a> for RowRef<'a> {
 /// The cells of a row, each to become a type of the caller's choice.
 #[derive(Clone, Debug)]
 pub struct TypedCells<'a> {
-    r: Reader<'a>,
+    left: &'a [u8],
+    /// The definitions from the next column on; none if there are none at all.
+    entries: &'a [Entry],
+    layout: Layout<'a>,
     columns: &'a Columns,
-    next: usize,
-    /// Of a binary row.
-    nulls: Option<&'a [u8]>,
+    /// Cells taken of columns without definitions.
+    undefined: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Layout<'a> {
+    Text,
+    /// Without any NULL.
+    Full,
+    Nulls(&'a [u8]),
 }
 
 impl<'a> TypedCells<'a> {
-    #[inline]
+    #[inline(always)]
     fn new(row: RowRef<'a>) -> Result<Self, RowError> {
-        let mut r = Reader::new(row.payload());
-        let nulls = match row.encoding() {
-            Encoding::Text => None,
-            Encoding::Binary => Some(cells::bitmap(&mut r, row.columns())?),
-        };
-        Ok(Self { r, columns: row.columns(), next: 0, nulls })
+        let (columns, payload) = (row.columns(), row.payload());
+        let cells =
+            Self { left: payload, entries: columns.entries(), layout: Layout::Text, columns, undefined: 0 };
+        if row.encoding() == Encoding::Text { Ok(cells) } else { cells.binary() }
     }
 
-    /// The next value.
+    /// For a binary row.
     #[inline]
-    fn value(&mut self, kind: Kind, index: usize) -> Result<ValueRef<'a>, Fault> {
-        let Some(nulls) = self.nulls else {
-            return match self.r.nullable_bytes("cell")? {
-                Some(bytes) => Ok(text::decode(kind, bytes)?),
-                None => Ok(ValueRef::Null),
-            };
-        };
-        if cells::is_null(nulls, index) {
-            return Ok(ValueRef::Null);
-        }
-        binary::decode(kind, &mut self.r)
+    fn binary(mut self) -> Result<Self, RowError> {
+        let mut r = Reader::new(self.left);
+        let nulls = cells::bitmap(&mut r, self.columns)?;
+        self.layout = if nulls.iter().all(|byte| *byte == 0) { Layout::Full } else { Layout::Nulls(nulls) };
+        self.left = r.rest();
+        Ok(self)
     }
 
-    /// What is told of a cell that could not be had.
-    #[cold]
-    #[inline(never)]
-    fn error(&self, index: usize, target: &'static str, fault: Fault) -> RowError {
-        match fault {
-            Fault::Wire(error) => error.into(),
-            Fault::Cell(reason) => {
-                let kind = self.columns.kind(index).unwrap_or(Kind::Text);
-                let name = self.columns.get(index).map(|column| column.name());
-                CellError::new(index, name, kind, target, reason).into()
+    /// The next column.
+    #[inline]
+    fn index(&self) -> usize {
+        self.undefined + if self.columns.is_defined() { self.columns.len() - self.entries.len() } else { 0 }
+    }
+
+    /// The next cell, if it is a usual one and fits. Nothing is taken if not.
+    #[inline(always)]
+    fn quick<T: FromValue<'a>>(&mut self) -> Option<T> {
+        let (entry, entries) = self.entries.split_first()?;
+        let value = match self.layout {
+            Layout::Text => quick::text(entry.shape, &mut self.left)?,
+            Layout::Nulls(nulls) if cells::is_null(nulls, self.index()) => {
+                T::from_value(ValueRef::Null).ok()?
             }
+            _ => quick::binary(entry.shape, &mut self.left)?,
+        };
+        self.entries = entries;
+        Some(value)
+    }
+
+    /// Any cell.
+    #[inline(never)]
+    fn slow<T: FromValue<'a>>(&mut self) -> Result<T, RowError> {
+        let (index, kind) = (self.index(), self.kind()?);
+        let value = self.value(kind, index).and_then(|value| Ok(T::from_value(value)?));
+        let value = value.map_err(|fault| error(self.columns, index, kind, T::target(), fault))?;
+        self.advance();
+        Ok(value)
+    }
+
+    /// The next column's kind. Without definitions, in a text row, it is text.
+    fn kind(&self) -> Result<Kind, RowError> {
+        match self.entries.first() {
+            Some(entry) => Ok(entry.kind),
+            None if self.index() < self.columns.len() => Ok(Kind::Text),
+            None => Err(RowError::no_such_column(self.index(), self.columns.len())),
         }
     }
 
-    #[cold]
-    fn past_the_end(&self) -> RowError {
-        RowError::NoSuchColumn { index: self.next, columns: self.columns.len() }
+    fn value(&mut self, kind: Kind, index: usize) -> Result<ValueRef<'a>, Fault> {
+        let mut r = Reader::new(self.left);
+        let value = match self.layout {
+            Layout::Text => match r.nullable_bytes("cell")? {
+                Some(bytes) => text::decode(kind, bytes)?,
+                None => ValueRef::Null,
+            },
+            Layout::Nulls(nulls) if cells::is_null(nulls, index) => ValueRef::Null,
+            _ => binary::decode(kind, &mut r)?,
+        };
+        self.left = r.rest();
+        Ok(value)
+    }
+
+    fn advance(&mut self) {
+        match self.entries.split_first() {
+            Some((_, entries)) => self.entries = entries,
+            None => self.undefined += 1,
+        }
+    }
+}
+
+/// What is told of a cell that could not be had.
+#[cold]
+fn error(columns: &Columns, index: usize, kind: Kind, target: &'static str, fault: Fault) -> RowError {
+    match fault {
+        Fault::Wire(error) => error.into(),
+        Fault::Cell(reason) => {
+            let name = columns.get(index).map(|column| column.name());
+            CellError::new(index, name, kind, target, reason).into()
+        }
     }
 }
 
@@ -155,39 +213,33 @@ impl<'a> CellSource<'a> for TypedCells<'a> {
 
     #[inline]
     fn take<T: FromValue<'a>>(&mut self) -> Result<T, RowError> {
-        let index = self.next;
-        if index >= self.columns.len() {
-            return Err(self.past_the_end());
-        }
-        self.next += 1;
-        // Without definitions, a text row's cells are text.
-        let kind = self.columns.kind(index).unwrap_or(Kind::Text);
-        match self.value(kind, index) {
-            Ok(value) => match T::from_value(value) {
-                Ok(value) => Ok(value),
-                Err(reason) => Err(self.error(index, T::target(), Fault::Cell(reason))),
-            },
-            Err(fault) => Err(self.error(index, T::target(), fault)),
+        match self.quick() {
+            Some(value) => Ok(value),
+            None => self.slow(),
         }
     }
 
-    #[inline]
     fn skip(&mut self) -> Result<(), RowError> {
-        let index = self.next;
-        if index >= self.columns.len() {
-            return Err(self.past_the_end());
-        }
-        self.next += 1;
-        match self.nulls {
-            None => self.r.nullable_bytes("cell")?,
-            Some(nulls) => cells::binary(&mut self.r, self.columns, nulls, index)?,
+        self.kind()?;
+        let mut r = Reader::new(self.left);
+        let index = self.index();
+        match self.layout {
+            Layout::Text => r.nullable_bytes("cell")?,
+            Layout::Full => cells::binary(&mut r, self.columns, None, index)?,
+            Layout::Nulls(nulls) => cells::binary(&mut r, self.columns, Some(nulls), index)?,
         };
+        self.left = r.rest();
+        self.advance();
         Ok(())
     }
 
     #[inline]
     fn finish(self) -> Result<(), RowError> {
-        Ok(self.r.finish()?)
+        if self.left.is_empty() {
+            Ok(())
+        } else {
+            Err(WireError::TrailingBytes { left: self.left.len() }.into())
+        }
     }
 }
 

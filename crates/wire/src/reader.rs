@@ -131,10 +131,9 @@ impl<'a> Reader<'a> {
     /// As [`lenenc_int`](Self::lenenc_int), and [`WireError::Truncated`] for a length past the packet.
     #[inline]
     pub fn lenenc_bytes(&mut self, field: &'static str) -> Result<&'a [u8], WireError> {
-        let len = self.lenenc_int(field)?;
-        match usize::try_from(len) {
-            Ok(len) => self.bytes(field, len),
-            Err(_) => Err(WireError::Truncated { field, needed: len, left: self.left.len() }),
+        match self.short_bytes() {
+            Some(taken) => Ok(taken),
+            None => self.long_bytes(field),
         }
     }
 
@@ -144,11 +143,33 @@ impl<'a> Reader<'a> {
     /// As [`lenenc_bytes`](Self::lenenc_bytes).
     #[inline]
     pub fn nullable_bytes(&mut self, field: &'static str) -> Result<Option<&'a [u8]>, WireError> {
-        if self.peek() == Some(0xfb) {
-            self.left = self.left.get(1..).unwrap_or_default();
+        if let Some(taken) = self.short_bytes() {
+            return Ok(Some(taken));
+        }
+        if let [0xfb, left @ ..] = self.left {
+            self.left = left;
             return Ok(None);
         }
-        self.lenenc_bytes(field).map(Some)
+        self.long_bytes(field).map(Some)
+    }
+
+    /// A `string<lenenc>` whose length is one byte, as of nearly all cells.
+    #[inline]
+    fn short_bytes(&mut self) -> Option<&'a [u8]> {
+        let [len @ 0..=0xfa, left @ ..] = self.left else { return None };
+        let (taken, left) = left.split_at_checked(usize::from(*len))?;
+        self.left = left;
+        Some(taken)
+    }
+
+    /// Any other, malformed ones included.
+    #[cold]
+    fn long_bytes(&mut self, field: &'static str) -> Result<&'a [u8], WireError> {
+        let len = self.lenenc_int(field)?;
+        match usize::try_from(len) {
+            Ok(len) => self.bytes(field, len),
+            Err(_) => Err(WireError::Truncated { field, needed: len, left: self.left.len() }),
+        }
     }
 
     /// `string<NUL>`, without its 0x00.

@@ -18,24 +18,7 @@ const FIELD: &str = "binary value";
 /// | all else | `string<lenenc>` |
 ///
 /// Follows "MySQL Source Code Documentation: Binary Protocol Value".
-#[inline]
 pub(crate) fn decode<'a>(kind: Kind, r: &mut Reader<'a>) -> Result<ValueRef<'a>, Fault> {
-    match kind {
-        Kind::Int { bits: 32, unsigned } => {
-            let bytes = r.array::<4>(FIELD)?;
-            Ok(if unsigned {
-                ValueRef::UInt(u32::from_le_bytes(bytes).into())
-            } else {
-                ValueRef::Int(i32::from_le_bytes(bytes).into())
-            })
-        }
-        Kind::Text => Ok(ValueRef::Text(r.lenenc_bytes(FIELD)?)),
-        other => decode_other(other, r),
-    }
-}
-
-#[inline(never)]
-fn decode_other<'a>(kind: Kind, r: &mut Reader<'a>) -> Result<ValueRef<'a>, Fault> {
     Ok(match kind {
         Kind::Null => ValueRef::Null,
         Kind::Int { bits: 8, unsigned } => {

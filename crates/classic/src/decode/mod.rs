@@ -1,6 +1,8 @@
 //! From a cell's bytes to its value.
 
 pub(crate) mod binary;
+mod digits;
+pub(crate) mod quick;
 pub(crate) mod text;
 
 use porpoise_value::{ConvertError, Kind};
@@ -13,7 +15,7 @@ use crate::{Collation, ColumnFlags, ColumnFormat, ColumnType};
 pub(crate) enum Fault {
     /// The row cannot be taken apart.
     Wire(WireError),
-    /// This cell's bytes are not what its kind has.
+    /// This cell's bytes are not what its kind has, or it does not fit.
     Cell(ConvertError),
 }
 

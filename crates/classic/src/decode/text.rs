@@ -5,23 +5,12 @@ use porpoise_value::{
 };
 
 /// A cell that is not NULL.
-#[inline]
 pub(crate) fn decode(kind: Kind, bytes: &[u8]) -> Result<ValueRef<'_>, ConvertError> {
-    match kind {
-        Kind::Int { unsigned, .. } => int(bytes, unsigned),
-        Kind::Text => Ok(ValueRef::Text(bytes)),
-        other => decode_other(other, bytes),
-    }
-}
-
-#[inline(never)]
-fn decode_other(kind: Kind, bytes: &[u8]) -> Result<ValueRef<'_>, ConvertError> {
     Ok(match kind {
-        Kind::Year => return int(bytes, true),
         Kind::Int { unsigned, .. } => return int(bytes, unsigned),
+        Kind::Year => return int(bytes, true),
         Kind::Float => ValueRef::Float(float(bytes)?.parse().map_err(|_| ConvertError::Malformed)?),
         Kind::Double => ValueRef::Double(float(bytes)?.parse().map_err(|_| ConvertError::Malformed)?),
-        Kind::Decimal => ValueRef::Decimal(DecimalRef::parse(bytes)?),
         Kind::Date => ValueRef::Date(Date::parse(bytes)?),
         Kind::DateTime | Kind::Timestamp => ValueRef::DateTime(DateTime::parse(bytes)?),
         Kind::Time => ValueRef::Time(Time::parse(bytes)?),
@@ -50,37 +39,8 @@ fn bits(bytes: &[u8]) -> Result<u64, ConvertError> {
     Ok(bytes.iter().fold(0, |bits, byte| bits << 8 | u64::from(*byte)))
 }
 
-/// Up to so many digits cannot overflow 64 bits, with or without sign.
-const SAFE_DIGITS: usize = 18;
-
-#[inline]
-fn int<'a>(bytes: &'a [u8], unsigned: bool) -> Result<ValueRef<'a>, ConvertError> {
-    let (negative, digits) = match bytes {
-        [b'-', digits @ ..] => (true, digits),
-        digits => (false, digits),
-    };
-    if digits.is_empty() || digits.len() > SAFE_DIGITS {
-        return long_int(bytes, unsigned);
-    }
-    let mut n = 0_i64;
-    for byte in digits {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return Err(ConvertError::Malformed);
-        }
-        n = n * 10 + i64::from(digit);
-    }
-    match (negative, unsigned) {
-        (false, false) => Ok(ValueRef::Int(n)),
-        (true, false) => Ok(ValueRef::Int(-n)),
-        (false, true) => Ok(ValueRef::UInt(n.unsigned_abs())),
-        (true, true) => Err(ConvertError::Malformed),
-    }
-}
-
 /// ZEROFILL may put zeros in front: what counts is the number.
-#[cold]
-fn long_int<'a>(bytes: &'a [u8], unsigned: bool) -> Result<ValueRef<'a>, ConvertError> {
+fn int<'a>(bytes: &'a [u8], unsigned: bool) -> Result<ValueRef<'a>, ConvertError> {
     if bytes.first() == Some(&b'+') {
         return Err(ConvertError::Malformed);
     }

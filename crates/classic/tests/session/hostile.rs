@@ -213,13 +213,12 @@ fn a_row_that_lies_is_an_error_of_its_cell_alone() {
         .row(&[Some("1"), None])
         .end(2);
     let outcome = play_every_way(MODERN, &[(Act::Query("x"), rows)]);
-    let truncated =
-        |needed, left| Err(RowError::Malformed(WireError::Truncated { field: "cell", needed, left }));
+    let truncated = |needed, left| Err(RowError::from(WireError::Truncated { field: "cell", needed, left }));
     let one = Ok(Some(b"1".to_vec()));
     let expected = [
         vec![one.clone(), truncated(9, 1)],
         vec![one.clone(), truncated(1, 0)],
-        vec![Ok(None), Ok(Some(vec![])), Err(RowError::Malformed(WireError::TrailingBytes { left: 1 }))],
+        vec![Ok(None), Ok(Some(vec![])), Err(RowError::from(WireError::TrailingBytes { left: 1 }))],
         vec![one, Ok(None)],
     ];
     for (told, expected) in outcome.told[1..].iter().zip(expected) {
