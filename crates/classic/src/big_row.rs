@@ -268,7 +268,7 @@ impl RowReader {
         let format = self.columns.format(self.index).ok_or(RowError::NoDefinitions)?;
         match width::of(format.column_type) {
             width::Width::None => Ok(Some(None)),
-            width::Width::Fixed(len) => Ok(Some(Some(len as u64))),
+            width::Width::Fixed(len) => Ok(Some(Some(len.into()))),
             width::Width::Short => {
                 let held = self.hold(1, "binary value")?;
                 Ok(held.then(|| self.held.first().copied().map(u64::from)))

@@ -2,6 +2,7 @@ use std::iter::FusedIterator;
 
 use porpoise_wire::{Reader, WireError};
 
+use crate::decode::quick;
 use crate::row::{Encoding, RowError};
 use crate::width::{self, Width};
 use crate::{ColumnType, Columns};
@@ -19,7 +20,7 @@ use crate::{ColumnType, Columns};
 /// Gives exactly one item a column, and one more, an error, if bytes are left then. Nothing follows an error.
 #[derive(Clone, Debug)]
 pub struct Cells<'a> {
-    r: Reader<'a>,
+    left: &'a [u8],
     columns: &'a Columns,
     next: usize,
     layout: Layout<'a>,
@@ -49,33 +50,65 @@ impl<'a> Cells<'a> {
                 Err(error) => Layout::Broken(error),
             },
         };
-        Self { r, columns, next: 0, layout }
+        Self { left: r.rest(), columns, next: 0, layout }
     }
 
-    #[inline]
-    fn cell(&mut self, index: usize) -> Result<Option<&'a [u8]>, RowError> {
-        match &self.layout {
-            Layout::Text => Ok(self.r.nullable_bytes("cell")?),
-            Layout::Binary { nulls } => binary(&mut self.r, self.columns, Some(nulls), index),
-            Layout::Broken(error) => Err(error.clone()),
+    /// The next cell, if it is a usual one. Nothing is taken if not.
+    #[inline(always)]
+    fn quick(&mut self) -> Option<Option<&'a [u8]>> {
+        let nulls = match &self.layout {
+            Layout::Text => return quick::string(&mut self.left).map(Some),
+            Layout::Binary { nulls } => nulls,
+            Layout::Broken(_) => return None,
+        };
+        if is_null(nulls, self.next) {
+            return Some(None);
         }
+        let entry = self.columns.entries().get(self.next)?;
+        match entry.width {
+            Width::Fixed(len) => {
+                let (cell, left) = self.left.split_at_checked(len.into())?;
+                self.left = left;
+                Some(Some(cell))
+            }
+            Width::Lenenc => quick::string(&mut self.left).map(Some),
+            _ => None,
+        }
+    }
+
+    /// Any cell.
+    #[inline(never)]
+    fn slow(&mut self) -> Result<Option<&'a [u8]>, RowError> {
+        let mut r = Reader::new(self.left);
+        let cell = match &self.layout {
+            Layout::Text => r.nullable_bytes("cell").map_err(RowError::from),
+            Layout::Binary { nulls } => binary(&mut r, self.columns, Some(nulls), self.next),
+            Layout::Broken(error) => Err(error.clone()),
+        };
+        self.left = r.rest();
+        if cell.is_err() {
+            self.stop();
+        } else {
+            self.next += 1;
+        }
+        cell
     }
 
     /// Behind the last cell there is nothing.
     #[inline]
     fn end(&mut self) -> Option<Result<Option<&'a [u8]>, RowError>> {
-        if self.r.is_empty() {
+        if self.left.is_empty() {
             return None;
         }
-        let error = self.r.finish().err()?;
+        let left = self.left.len();
         self.stop();
-        Some(Err(error.into()))
+        Some(Err(WireError::TrailingBytes { left }.into()))
     }
 
     #[cold]
     fn stop(&mut self) {
         self.next = self.columns.len();
-        self.r = Reader::new(&[]);
+        self.left = &[];
     }
 }
 
@@ -119,7 +152,7 @@ fn binary_value<'a>(r: &mut Reader<'a>, column_type: ColumnType) -> Result<Optio
     let field = "binary value";
     let len = match width::of(column_type) {
         Width::None => return Ok(None),
-        Width::Fixed(len) => len,
+        Width::Fixed(len) => len.into(),
         Width::Short => r.u8(field)?.into(),
         Width::Lenenc => return r.lenenc_bytes(field).map(Some),
     };
@@ -131,16 +164,14 @@ impl<'a> Iterator for Cells<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let index = self.next;
-        if index >= self.columns.len() {
+        if self.next >= self.columns.len() {
             return self.end();
         }
-        self.next += 1;
-        let cell = self.cell(index);
-        if cell.is_err() {
-            self.stop();
+        if let Some(cell) = self.quick() {
+            self.next += 1;
+            return Some(Ok(cell));
         }
-        Some(cell)
+        Some(self.slow())
     }
 }
 

@@ -5,6 +5,7 @@ use porpoise_value::{ColumnSource, Kind, PlanError};
 use porpoise_wire::WireError;
 
 use crate::decode::quick::Shape;
+use crate::width::{self, Width};
 use crate::{ColumnDefinition41, ColumnFormat};
 
 /// Bytes before each definition in [`Set::raw`]: its length.
@@ -39,6 +40,15 @@ pub(crate) struct Entry {
     /// That of the format, found once.
     pub(crate) kind: Kind,
     pub(crate) shape: Shape,
+    /// What a value is in a binary row.
+    pub(crate) width: Width,
+}
+
+impl Entry {
+    fn new(start: usize, end: usize, format: ColumnFormat) -> Self {
+        let kind = format.kind();
+        Self { start, end, format, kind, shape: kind.into(), width: width::of(format.column_type) }
+    }
 }
 
 impl Columns {
@@ -145,8 +155,7 @@ impl Set {
             let len = u32::from_le_bytes(*prefix) as usize;
             let format = ColumnDefinition41::parse(left.get(..len).unwrap_or_default())?.format();
             start += PREFIX;
-            let kind = format.kind();
-            self.entries.push(Entry { start, end: start + len, format, kind, shape: kind.into() });
+            self.entries.push(Entry::new(start, start + len, format));
             start += len;
         }
         Ok(())

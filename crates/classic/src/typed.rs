@@ -86,7 +86,7 @@ impl<'a> RowSource<'a> for RowRef<'a> {
     type Error = RowError;
     type Cells = TypedCells<'a>;
 
-    #[inline]
+    #[inline(always)]
     fn cells(self, plan: &Plan) -> Result<TypedCells<'a>, RowError> {
         if plan.columns() != self.len() {
             return Err(PlanError::Foreign.into());
@@ -156,6 +156,7 @@ impl<'a> TypedCells<'a> {
     }
 
     /// Any cell.
+    #[cold]
     #[inline(never)]
     fn slow<T: FromValue<'a>>(&mut self) -> Result<T, RowError> {
         let (index, kind) = (self.index(), self.kind()?);
@@ -211,7 +212,7 @@ fn error(columns: &Columns, index: usize, kind: Kind, target: &'static str, faul
 impl<'a> CellSource<'a> for TypedCells<'a> {
     type Error = RowError;
 
-    #[inline]
+    #[inline(always)]
     fn take<T: FromValue<'a>>(&mut self) -> Result<T, RowError> {
         match self.quick() {
             Some(value) => Ok(value),

@@ -6,7 +6,7 @@ pub(crate) enum Width {
     /// No bytes: it is NULL.
     None,
     /// As many as this.
-    Fixed(usize),
+    Fixed(u8),
     /// A byte says how many.
     Short,
     /// A length-encoded integer does.

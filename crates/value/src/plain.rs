@@ -19,7 +19,7 @@ impl<'a> FromValue<'a> for &'a str {
         kind.is_text() || matches!(kind, Kind::Bytes | Kind::Decimal)
     }
 
-    #[inline]
+    #[inline(always)]
     fn from_value(value: ValueRef<'a>) -> Result<Self, ConvertError> {
         match value {
             ValueRef::Text(bytes) | ValueRef::Bytes(bytes) | ValueRef::Json(bytes) => utf8(bytes),
