@@ -237,3 +237,114 @@ fn which_password_is_used() {
     assert_eq!(login(":pw-url", with_both), of_file);
     std::fs::remove_file(&file).unwrap();
 }
+
+/// A peer that lets everybody in, then answers one command after the other.
+fn answers(replies: &'static [&'static [u8]]) -> String {
+    peer(move |mut stream| {
+        stream.write_all(GREETING).unwrap();
+        let packet = |stream: &mut TcpStream| {
+            let mut head = [0; 4];
+            stream.read_exact(&mut head).ok()?;
+            let len = usize::from(head[0]) | usize::from(head[1]) << 8;
+            stream.read_exact(&mut vec![0; len]).ok()
+        };
+        packet(&mut stream).unwrap();
+        stream.write_all(OK).unwrap();
+        for reply in replies {
+            if packet(&mut stream).is_none() {
+                return;
+            }
+            stream.write_all(reply).unwrap();
+        }
+        let _ = stream.read_to_end(&mut Vec::new());
+    })
+}
+
+/// One column `a` of type LONG, one row `7`, and behind both an EOF; then OK for the statement behind it.
+const ROW: &[u8] = b"\x01\0\0\x01\x01\x17\0\0\x02\x03def\0\0\0\x01a\0\x0c\x3f\0\x0b\0\0\0\x03\0\0\0\0\0\
+    \x05\0\0\x03\xfe\0\0\x02\0\x02\0\0\x04\x017\x05\0\0\x05\xfe\0\0\x0a\0\x07\0\0\x06\0\x02\x05\x02\0\0\0";
+/// ERR 1064 with SQLSTATE 42000.
+const SYNTAX: &[u8] = b"\x0c\0\0\x01\xff\x28\x04#42000bad";
+/// OK for a command.
+const DONE: &[u8] = b"\x07\0\0\x01\0\0\0\x02\0\0\0";
+
+#[test]
+fn results_in_every_format() {
+    for (format, rows) in [("csv", "a\r\n7\r\n"), ("json", "[\n  {\"a\": 7}\n]\n"), ("jsonl", "{\"a\": 7}\n")]
+    {
+        let url = format!("mysql://app@{}/", answers(&[ROW]));
+        let output = porpoise(&["query", &url, "select 7; update t", "--format", format]);
+        assert_eq!((stdout(&output), output.status.code()), (rows.to_owned(), Some(0)));
+    }
+    let url = format!("mysql://app@{}/", answers(&[ROW]));
+    let shown = stdout(&porpoise(&["query", &url, "select 7; update t"]));
+    assert!(
+        shown.starts_with("a\n─\n7\n1 row (") && shown.contains("\n\nOK, 2 rows affected, insert id 5 ("),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_statement_that_fails() {
+    let url = format!("mysql://app@{}/", answers(&[SYNTAX]));
+    let output = porpoise(&["query", &url, "selec", "--format", "json", "--stages"]);
+    assert_eq!((stdout(&output), output.status.code()), (String::new(), Some(1)));
+    let told = stderr(&output);
+    assert!(told.starts_with("error 1064 (42000): bad\n") && told.contains("READ_GREETING"), "{told}");
+}
+
+fn run(url: &str, args: &[&str], script: &str) -> Output {
+    let mut command = command(&[&["run", url], args].concat());
+    command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_script_of_commands() {
+    let script = "# a comment\nbind i1\nquery select 7\n\nquery:selec\nstmt_next\nping\n";
+    let url = format!("mysql://app@{}/", answers(&[ROW, SYNTAX, DONE]));
+    let output = run(&url, &[], script);
+    assert_eq!(
+        stdout(&output),
+        "connect: OK, not encrypted\n\
+         bind: error 2030 (HY000): the statement is not prepared\n\
+         a\n─\n7\n\
+         query: OK, 1 column, 1 row, more results follow, MORE_RESULTS_EXISTS\n\
+         query: OK, 2 affected, insert id 5, autocommit\n\
+         query: error 1064 (42000): bad\n\
+         stmt_next: error 2030 (HY000): the statement is not prepared\n\
+         ping: OK\n"
+    );
+    // The first that failed.
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn lines_of_a_script() {
+    let url = format!("mysql://app@{}/", answers(&[ROW, DONE]));
+    let output = run(&url, &["--format", "jsonl"], "query select 7\nping\n");
+    let shown = stdout(&output);
+    let lines: Vec<_> = shown.lines().filter(|line| line.contains("\"step\"")).collect();
+    assert_eq!(
+        lines,
+        [
+            r#"{"t": "step", "step": "connect", "rc": 0, "errno": 0, "sqlstate": "00000", "tls": false}"#,
+            r#"{"t": "step", "step": "query", "rc": 0, "errno": 0, "sqlstate": "00000", "result": 1, "columns": 1, "rows": 1, "affected": 1, "insert_id": 0, "warnings": 0, "status": 10, "more": true}"#,
+            r#"{"t": "step", "step": "query", "rc": 0, "errno": 0, "sqlstate": "00000", "result": 2, "columns": 0, "rows": 0, "affected": 2, "insert_id": 5, "warnings": 0, "status": 2, "more": false}"#,
+            r#"{"t": "step", "step": "ping", "rc": 0, "errno": 0, "sqlstate": "00000"}"#,
+        ]
+    );
+    assert_eq!(output.status.code(), Some(0));
+    assert!(shown.ends_with("\"READY_FOR_COMMAND\", \"event\": \"DISCONNECTED\"}\n"), "{shown}");
+}
+
+#[test]
+fn a_line_that_is_no_command_ends_the_script() {
+    let url = format!("mysql://app@{}/", answers(&[DONE]));
+    let output = run(&url, &[], "ping\nquey select 1\nping\n");
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(stderr(&output), "error: line 2: no command \"quey\"; is \"query\" meant?\n");
+    assert_eq!(stdout(&output).matches("ping: OK").count(), 1);
+}

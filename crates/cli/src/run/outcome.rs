@@ -41,6 +41,9 @@ impl Failed {
 
 impl From<&Error> for Failed {
     fn from(error: &Error) -> Self {
+        if let Error::Unusable(_) = error {
+            return Self { message: error.to_string(), ..Self::lost() };
+        }
         let Fault { errno, sqlstate, message, .. } = Fault::new(error);
         Self { errno, sqlstate, message, exit: Exit::of(error) }
     }

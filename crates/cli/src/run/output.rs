@@ -28,7 +28,13 @@ struct Inner {
 }
 
 impl Output {
-    pub(super) fn new(out: Box<dyn Write + Send>, format: RunFormat, trace: bool) -> Self {
+    /// `room`: columns of the terminal, if it goes to one.
+    pub(super) fn new(
+        out: Box<dyn Write + Send>,
+        format: RunFormat,
+        trace: bool,
+        room: Option<usize>,
+    ) -> Self {
         Self(Arc::new(Mutex::new(Inner {
             record: Record::new(),
             out,
@@ -36,7 +42,7 @@ impl Output {
             traced: trace || format == RunFormat::Jsonl,
             closed: false,
             error: None,
-            text: text::Text::default(),
+            text: text::Text::new(room),
         })))
     }
 
@@ -53,20 +59,23 @@ impl Output {
     pub(super) fn begin(&self, columns: &Columns) {
         let mut inner = self.lock();
         if inner.format == RunFormat::Text {
-            inner.text.begin(columns);
+            inner.write(|inner| inner.text.begin(columns, &mut inner.out));
         }
     }
 
     /// The columns of a table.
     pub(super) fn columns(&self, columns: &Columns) {
-        self.begin(columns);
+        let mut inner = self.lock();
+        if inner.format == RunFormat::Text {
+            inner.write(|inner| text::columns(columns, &mut inner.out));
+        }
     }
 
     /// Rows of a result.
     pub(super) fn rows(&self, rows: &RowBatch) {
         let mut inner = self.lock();
         if inner.format == RunFormat::Text {
-            inner.text.rows(rows);
+            inner.write(|inner| inner.text.rows(rows, &mut inner.out));
         }
     }
 
