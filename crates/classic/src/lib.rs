@@ -149,7 +149,7 @@ pub use generated::status::StatusFlags;
 pub use gtid::{GtidError, GtidSet};
 pub use packets::{
     ColumnDefinition41, ColumnFormat, EofPacket, ErrPacket, LocalInfileRequest, OkPacket, ResultSetHeader,
-    SessionState, StateChange, StmtPrepareOk,
+    SessionState, StateChange, StmtPrepareOk, TransactionState,
 };
 pub use param::encode_params;
 pub use row::{Encoding, Row, RowBatch, RowError, RowRef, Rows};

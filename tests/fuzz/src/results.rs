@@ -243,10 +243,10 @@ fn end(session: &Session, end: &ResultEnd, most: usize, path: &mut Path) {
         bytes += match change {
             Ok(StateChange::SystemVariable { name, value, .. }) => name.len() + value.len(),
             Ok(StateChange::Gtids { text, .. }) => text.len(),
+            Ok(StateChange::TransactionState(state)) => state.as_bytes().len(),
             Ok(
                 StateChange::Schema(text)
                 | StateChange::TransactionCharacteristics(text)
-                | StateChange::TransactionState(text)
                 | StateChange::Unknown { data: text, .. },
             ) => text.len(),
             _ => 0,

@@ -16,7 +16,7 @@ pub use local_infile::LocalInfileRequest;
 pub use ok::OkPacket;
 pub use prepare_ok::StmtPrepareOk;
 pub use result_header::ResultSetHeader;
-pub use session_state::{SessionState, StateChange};
+pub use session_state::{SessionState, StateChange, TransactionState};
 
 use porpoise_wire::{MAX_FRAME_PAYLOAD, Reader, WireError};
 

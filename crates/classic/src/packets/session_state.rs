@@ -1,3 +1,4 @@
+use std::fmt;
 use std::iter::FusedIterator;
 
 use porpoise_wire::{Reader, WireError};
@@ -55,8 +56,8 @@ pub enum StateChange<'a> {
     },
     /// SQL that begins the active transaction elsewhere; empty if there is none.
     TransactionCharacteristics(&'a [u8]),
-    /// The state of the active transaction, 8 characters: `T_R_____`.
-    TransactionState(&'a [u8]),
+    /// The state of the active transaction.
+    TransactionState(TransactionState<'a>),
     /// A type that this list does not know.
     #[non_exhaustive]
     Unknown {
@@ -65,6 +66,95 @@ pub enum StateChange<'a> {
         /// Its data.
         data: &'a [u8],
     },
+}
+
+/// What a transaction has done so far, in 8 characters: `T_R_____`.
+///
+/// | position | character | meaning |
+/// |---|---|---|
+/// | 0 | `T`, `I` | begun by START TRANSACTION, or by a statement without autocommit |
+/// | 1 | `r` | read tables that know no transactions |
+/// | 2 | `R` | read tables that do |
+/// | 3 | `w` | wrote to tables that know no transactions |
+/// | 4 | `W` | wrote to tables that do |
+/// | 5 | `s` | ran a statement that is unsafe to repeat elsewhere, such as one with `RAND()` |
+/// | 6 | `S` | sent a result set |
+/// | 7 | `L` | locked tables |
+///
+/// `_` in place of a character: no. Follows "MySQL Reference Manual: Server Tracking of Client Session State".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransactionState<'a>(&'a [u8]);
+
+impl<'a> TransactionState<'a> {
+    /// The characters as they came.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.0
+    }
+
+    fn has(&self, position: usize, character: u8) -> bool {
+        self.0.get(position) == Some(&character)
+    }
+
+    /// Whether there is a transaction.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.is_explicit() || self.is_implicit()
+    }
+
+    /// Whether it was begun by START TRANSACTION or BEGIN.
+    #[must_use]
+    pub fn is_explicit(&self) -> bool {
+        self.has(0, b'T')
+    }
+
+    /// Whether it was begun by a statement, because autocommit is off.
+    #[must_use]
+    pub fn is_implicit(&self) -> bool {
+        self.has(0, b'I')
+    }
+
+    /// Whether it has read from tables, transactional or not.
+    #[must_use]
+    pub fn has_read(&self) -> bool {
+        self.has(1, b'r') || self.has(2, b'R')
+    }
+
+    /// Whether it has written to tables that know transactions: what a rollback would undo.
+    #[must_use]
+    pub fn has_written(&self) -> bool {
+        self.has(4, b'W')
+    }
+
+    /// Whether it has written to tables that know none: what no rollback undoes.
+    #[must_use]
+    pub fn has_written_for_good(&self) -> bool {
+        self.has(3, b'w')
+    }
+
+    /// Whether it ran a statement that is unsafe to repeat elsewhere.
+    #[must_use]
+    pub fn is_unsafe(&self) -> bool {
+        self.has(5, b's')
+    }
+
+    /// Whether it has sent a result set.
+    #[must_use]
+    pub fn has_sent_results(&self) -> bool {
+        self.has(6, b'S')
+    }
+
+    /// Whether tables are locked by LOCK TABLES.
+    #[must_use]
+    pub fn has_locked_tables(&self) -> bool {
+        self.has(7, b'L')
+    }
+}
+
+impl fmt::Display for TransactionState<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.escape_ascii().fmt(f)
+    }
 }
 
 impl<'a> SessionState<'a> {
@@ -107,7 +197,9 @@ impl<'a> SessionState<'a> {
                 TRANSACTION_CHARACTERISTICS => {
                     StateChange::TransactionCharacteristics(r.lenenc_bytes("transaction characteristics")?)
                 }
-                TRANSACTION_STATE => StateChange::TransactionState(r.lenenc_bytes("transaction state")?),
+                TRANSACTION_STATE => {
+                    StateChange::TransactionState(TransactionState(r.lenenc_bytes("transaction state")?))
+                }
                 kind => StateChange::Unknown { kind, data },
             }));
         }
@@ -158,12 +250,28 @@ mod tests {
                 StateChange::StateChange(true),
                 StateChange::Gtids { encoding: 0, text: b"u:1" },
                 StateChange::TransactionCharacteristics(b""),
-                StateChange::TransactionState(b"T_R_____"),
+                StateChange::TransactionState(TransactionState(b"T_R_____")),
                 StateChange::Unknown { kind: 0x63, data: b"ab" },
                 StateChange::SystemVariable { name: b"a", value: b"b" },
                 StateChange::SystemVariable { name: b"c", value: b"d" },
             ]
         );
+    }
+
+    #[test]
+    fn what_a_transaction_did() {
+        let all = TransactionState(b"TrRwWsSL");
+        assert!(all.is_explicit() && all.is_active() && all.has_read() && all.has_written());
+        assert!(all.has_written_for_good() && all.is_unsafe() && all.has_sent_results());
+        assert!(all.has_locked_tables() && !all.is_implicit());
+        assert_eq!(all.to_string(), "TrRwWsSL");
+        assert!(TransactionState(b"I_______").is_implicit() && TransactionState(b"I_______").is_active());
+        assert!(TransactionState(b"Tr______").has_read() && TransactionState(b"T_R_____").has_read());
+        for none in [&b"________"[..], b"", b"________TrRwWsSL", b"L"] {
+            let none = TransactionState(none);
+            assert!(!none.is_active() && !none.has_read() && !none.has_written() && !none.is_unsafe());
+            assert!(!none.has_written_for_good() && !none.has_sent_results() && !none.has_locked_tables());
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, bail, ensure};
 use porpoise::Client;
 use porpoise::classic::{
-    CapabilityFlags, Command, Event, Execute, ExecuteError, Misuse, Session, StatusFlags,
+    CapabilityFlags, Command, Event, Execute, ExecuteError, Misuse, Session, StateChange, StatusFlags,
 };
 use porpoise::value::{ParamRef, Placeholders, ToValue};
 use porpoise::wire::Cx;
@@ -21,6 +21,7 @@ pub(crate) fn add(suite: &mut Suite) {
         ("long-data", long_data),
         ("pipeline", pipeline),
         ("infile", infile),
+        ("session-state", session_state),
     ];
     suite.add_tests("command", Transport::Unix, MYSQL, everywhere);
     for server in MARIADB {
@@ -392,4 +393,80 @@ fn infile(context: &Context) -> Result<()> {
         ensure!(matches!(&first, Some(Event::Err(_))), "{first:?}");
         drop_table(client, &name).await
     })
+}
+
+/// What the server tells of the session, of every kind.
+fn session_state(context: &Context) -> Result<()> {
+    context.run(async {
+        let mut client = connect(context, |options| options).await?;
+        let mariadb = context.server()?.is_mariadb();
+        let name = table(&mut client, "a INT").await?;
+        for variable in ["schema = 1", "state_change = 1", "transaction_info = 'CHARACTERISTICS'"] {
+            client.query_drop(&format!("SET SESSION session_track_{variable}")).await?;
+        }
+        client.query_drop("SET SESSION session_track_system_variables = '*'").await?;
+        if !mariadb {
+            client.query_drop("SET SESSION session_track_gtids = 'OWN_GTID'").await?;
+        }
+        let told = told(&mut client, "USE porp_client").await?;
+        ensure!(told.iter().any(|told| told == "schema porp_client"), "{told:?}");
+        let told =
+            self::told(&mut client, "SET SESSION sort_buffer_size = 123456, time_zone = '+01:00'").await?;
+        for variable in ["sort_buffer_size=123456", "time_zone=+01:00"] {
+            ensure!(told.iter().any(|told| told == variable), "{told:?}");
+        }
+        ensure!(told.iter().any(|told| told == "changed"), "{told:?}");
+        let told = self::told(&mut client, "START TRANSACTION READ WRITE").await?;
+        ensure!(told.iter().any(|told| told == "active T_______"), "{told:?}");
+        ensure!(told.iter().any(|told| told == "again START TRANSACTION READ WRITE;"), "{told:?}");
+        let told = self::told(&mut client, &format!("INSERT INTO {name} VALUES (1)")).await?;
+        ensure!(told.iter().any(|told| told == "active written T___W___"), "{told:?}");
+        let told = self::told(&mut client, &format!("SELECT a FROM {name}")).await?;
+        ensure!(told.iter().any(|told| told == "active read written T_R_W_S_"), "{told:?}");
+        let told = self::told(&mut client, "COMMIT").await?;
+        ensure!(
+            told.iter().any(|told| told == "________") && told.iter().any(|told| told == "again "),
+            "{told:?}"
+        );
+        expect("gtid", &told.iter().any(|told| told.starts_with("gtid ")), &!mariadb)?;
+        // Nobody knows a kind that this one does not.
+        ensure!(!told.iter().any(|told| told == "unknown"), "{told:?}");
+        client.query_drop("SET SESSION session_track_system_variables = ''").await?;
+        drop_table(client, &name).await
+    })
+}
+
+/// What a statement's replies tell of the session.
+async fn told(client: &mut Client, sql: &str) -> Result<Vec<String>> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut told = Vec::new();
+    for event in events(client, |session, cx| session.query(sql, cx)).await? {
+        let state = match &event {
+            Event::Ok(ok) => ok.session_state(),
+            Event::End(end) => end.session_state(),
+            Event::Err(err) => bail!("{sql}: {err}"),
+            _ => continue,
+        };
+        for change in state {
+            told.push(match change? {
+                StateChange::SystemVariable { name, value, .. } => format!("{}={}", text(name), text(value)),
+                StateChange::Schema(schema) => format!("schema {}", text(schema)),
+                StateChange::StateChange(true) => "changed".into(),
+                StateChange::StateChange(false) => "unchanged".into(),
+                StateChange::Gtids { text: gtids, .. } => format!("gtid {}", text(gtids)),
+                StateChange::TransactionCharacteristics(sql) => format!("again {}", text(sql)),
+                StateChange::TransactionState(state) => {
+                    let words = [
+                        ("active ", state.is_active()),
+                        ("read ", state.has_read()),
+                        ("written ", state.has_written()),
+                    ];
+                    let words: String = words.iter().filter(|(_, is)| *is).map(|(word, _)| *word).collect();
+                    format!("{words}{state}")
+                }
+                _ => "unknown".into(),
+            });
+        }
+    }
+    Ok(told)
 }
