@@ -23,6 +23,8 @@ pub(crate) struct Care {
     pub(crate) resetting: bool,
     /// Commands were sent before the replies to earlier ones were read.
     pub(crate) pipelined: bool,
+    /// Large rows come in parts.
+    pub(crate) streaming: bool,
     /// Statements that nobody uses any more.
     pub(crate) closes: Option<Arc<Closes>>,
     pub(crate) cache: StatementCache,

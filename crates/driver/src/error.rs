@@ -4,9 +4,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use porpoise_classic::{ClassicError, ClientError, ErrPacket, InfileRefused, Misuse, ServerError};
+use porpoise_classic::{
+    ClassicError, ClientError, ColumnsChanged, ErrPacket, InfileRefused, Misuse, RowError, ServerError,
+};
 use porpoise_classic_connect::{ConnectError, ConnectErrorKind};
 use porpoise_transport::TlsError;
+use porpoise_value::{ParamError, PlanError};
 use porpoise_wire::Lost;
 
 /// What a client was asked to do when it could not.
@@ -61,6 +64,20 @@ pub enum Error {
     Pipelined(ClassicError),
     /// The caller's reader failed. The session goes on.
     Source(Arc<io::Error>),
+    /// The parameters are not those of the statement, or MySQL has no form for one. The statement was not executed.
+    Params(ParamError),
+    /// A row does not become the type that was asked for. The session goes on.
+    Row(RowError),
+    /// A result has not the columns that were known of its statement, and was skipped. The session goes on.
+    ColumnsChanged(ColumnsChanged),
+    /// One of many executions failed. What the error means for the session, says the inner one.
+    #[non_exhaustive]
+    Batch {
+        /// Which, from 0.
+        index: u64,
+        /// Why.
+        error: Box<Error>,
+    },
     /// The call makes no sense as things are. Nothing was sent, and the session goes on.
     Usage(Usage),
 }
@@ -91,9 +108,15 @@ impl Error {
         match self {
             Self::Connect(_) | Self::Session(_) | Self::Unusable(_) | Self::Pipelined(_) => true,
             Self::TimedOut { closed, .. } => *closed,
-            Self::Server(_) | Self::InfileRefused(_) | Self::Misuse(_) | Self::Source(_) | Self::Usage(_) => {
-                false
-            }
+            Self::Batch { error, .. } => error.is_fatal(),
+            Self::Server(_)
+            | Self::InfileRefused(_)
+            | Self::Misuse(_)
+            | Self::Source(_)
+            | Self::Params(_)
+            | Self::Row(_)
+            | Self::ColumnsChanged(_)
+            | Self::Usage(_) => false,
         }
     }
 
@@ -126,7 +149,10 @@ impl Error {
             Self::Session(error) | Self::Pipelined(error) => error.client_error(),
             Self::TimedOut { closed: true, .. } => ClientError::CR_SERVER_LOST,
             Self::TimedOut { closed: false, .. } => ServerError::ER_QUERY_INTERRUPTED,
-            Self::Source(_) => ClientError::CR_UNKNOWN_ERROR,
+            Self::Source(_) | Self::Row(_) => ClientError::CR_UNKNOWN_ERROR,
+            Self::Params(_) => ClientError::CR_INVALID_PARAMETER_NO,
+            Self::ColumnsChanged(_) => ClientError::CR_NEW_STMT_METADATA,
+            Self::Batch { error, .. } => error.code(),
             Self::Usage(_) => ClientError::CR_COMMANDS_OUT_OF_SYNC,
             Self::InfileRefused(_) => ClientError::CR_LOAD_DATA_LOCAL_INFILE_REJECTED,
             Self::Unusable(_) => ClientError::CR_SERVER_GONE_ERROR,
@@ -143,6 +169,10 @@ impl fmt::Display for Error {
             Self::Session(error) => error.fmt(f),
             Self::Misuse(misuse) => misuse.fmt(f),
             Self::Usage(usage) => usage.fmt(f),
+            Self::Params(error) => error.fmt(f),
+            Self::Row(error) => error.fmt(f),
+            Self::ColumnsChanged(changed) => changed.fmt(f),
+            Self::Batch { index, error } => write!(f, "execution {index} of the batch: {error}"),
             Self::Source(error) => write!(f, "what was to be sent cannot be read: {error}"),
             Self::TimedOut { after, closed: false } => write!(f, "not done after {after:?}, and cancelled"),
             Self::TimedOut { after, closed: true } => {
@@ -178,8 +208,25 @@ impl StdError for Error {
             Self::Connect(error) => Some(error),
             Self::Session(error) | Self::Pipelined(error) => Some(error),
             Self::Source(error) => Some(&**error),
+            Self::Params(error) => Some(error),
+            Self::Row(error) => Some(error),
+            Self::Batch { error, .. } => Some(&**error),
             _ => None,
         }
+    }
+}
+
+impl From<RowError> for Error {
+    #[cold]
+    fn from(error: RowError) -> Self {
+        Self::Row(error)
+    }
+}
+
+impl From<PlanError> for Error {
+    #[cold]
+    fn from(error: PlanError) -> Self {
+        Self::Row(error.into())
     }
 }
 

@@ -40,13 +40,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod batch;
+mod big;
 pub mod blocking;
 mod cancel;
 mod care;
 mod client;
 mod connecting;
+mod cursor;
 mod dial;
 mod error;
+mod exec;
 mod infile;
 mod io;
 mod link;
@@ -59,16 +63,21 @@ mod results;
 mod session_options;
 mod socket;
 mod statement;
+mod stream;
 mod tap;
 mod tracking;
 mod transaction;
 mod url;
 mod watch;
 
+pub use batch::BatchDone;
+pub use big::{BigPiece, BigRows};
 pub use cancel::CancelHandle;
 pub use client::Client;
 pub use connecting::Connecting;
+pub use cursor::Cursor;
 pub use error::{Error, Operation, Usage};
+pub use exec::StatementRef;
 pub use link::{BoxFuture, Link, Runtime, Timer};
 pub use options::{ConfigError, Options, OptionsBuilder, Target};
 pub use pipeline::{Pipeline, Replies};
@@ -78,6 +87,7 @@ pub use results::Results;
 pub use session_options::TrackGtids;
 pub use socket::Socket;
 pub use statement::Statement;
+pub use stream::{BatchSource, BatchStream, RowStream};
 pub use tap::Tap;
 pub use transaction::{Isolation, Transaction, TxOptions};
 pub use url::{UrlError, UrlKey};

@@ -2,14 +2,18 @@ use std::fmt;
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 
-use porpoise_classic::{Columns, Event, OkReply, ResultEnd, RowBatch};
+use porpoise_classic::{Columns, Event, OkReply, ResultEnd, RowBatch, StatusFlags};
+use porpoise_value::FromRow;
 
+use crate::stream::{BatchSource, BatchStream, RowStream};
 use crate::{CancelHandle, Client, Error};
 
-/// The results of a query, read as they are asked for.
+/// The results of a statement, read as they are asked for.
 ///
-/// A query has one result, or several; each has columns and rows, or is just an OK. Rows come in batches, as they
-/// were received; cells are borrowed from the batch. Dropping this leaves the rest to the next call.
+/// A statement has one result, or several; each has columns and rows, or is just an OK. Rows come in batches, as they
+/// were received; cells are borrowed from the batch.
+///
+/// Dropped: the rest is drained. The same holds for its calls; what else a dropped call loses, it says.
 pub struct Results<'a> {
     client: &'a mut Client,
     columns: Option<Columns>,
@@ -86,23 +90,88 @@ impl<'a> Results<'a> {
     ///
     /// # Errors
     /// As there.
+    #[inline]
     pub fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<RowBatch>, Error>> {
         loop {
-            if self.state != State::Rows {
-                return Poll::Ready(Ok(None));
+            match ready!(self.poll_event(cx))? {
+                Some(Event::Rows(batch)) => return Poll::Ready(Ok(Some(batch))),
+                // Who wants no pieces of large rows passes over them.
+                Some(_) => {}
+                None => return Poll::Ready(Ok(None)),
             }
-            let event = match ready!(self.client.poll_next(cx)) {
-                Ok(event) => event,
+        }
+    }
+
+    /// The next rows, or part of a row, of the current result; `None` at its end.
+    #[inline]
+    pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, Error>> {
+        while self.state == State::Rows {
+            match ready!(self.client.poll_next(cx)) {
+                Ok(event @ Some(Event::Rows(_) | Event::RowPart(_))) => return Poll::Ready(Ok(event)),
+                Ok(event) => self.take(event)?,
                 Err(error) => {
                     self.state = State::Done;
                     return Poll::Ready(Err(error));
                 }
-            };
-            if let Some(Event::Rows(batch)) = event {
-                return Poll::Ready(Ok(Some(batch)));
             }
-            self.take(event)?;
         }
+        Poll::Ready(Ok(None))
+    }
+
+    /// The rows of the current result in batches, as a [`Stream`](futures::Stream).
+    ///
+    /// Dropped: nothing is lost.
+    pub const fn batches(&mut self) -> BatchStream<&mut Self> {
+        BatchStream::new(self)
+    }
+
+    /// The rows of the current result as values, as a [`Stream`](futures::Stream).
+    ///
+    /// Dropped: the rows that were received with the last one that it gave are lost.
+    pub const fn rows<T>(&mut self) -> RowStream<&mut Self, T> {
+        RowStream::new(self)
+    }
+
+    /// The same as [`rows`](Self::rows), for a stream that needs nothing else. Results behind the current one are left.
+    pub const fn into_rows<T>(self) -> RowStream<Self, T> {
+        RowStream::new(self)
+    }
+
+    /// The first row of what is left of the current result, if there is one. The rows that were received with it are lost.
+    ///
+    /// Dropped: nothing is lost.
+    ///
+    /// # Errors
+    /// [`Error::Row`] when it does not fit.
+    pub async fn first<T: for<'r> FromRow<'r>>(&mut self) -> Result<Option<T>, Error> {
+        let Some(batch) = self.next_batch().await? else { return Ok(None) };
+        let plan = batch.plan::<T>()?;
+        Ok(batch.typed::<T>(&plan).next().transpose()?)
+    }
+
+    /// All rows that are left of the current result.
+    ///
+    /// Dropped: what was read is lost.
+    ///
+    /// # Errors
+    /// [`Error::Row`] when one does not fit. The rows behind it are still there.
+    pub async fn all<T: for<'r> FromRow<'r>>(&mut self) -> Result<Vec<T>, Error> {
+        let Some(columns) = &self.columns else { return Ok(Vec::new()) };
+        let plan = T::plan(columns)?;
+        let mut all = Vec::new();
+        while let Some(batch) = self.next_batch().await? {
+            all.reserve(batch.len());
+            for row in batch.typed::<T>(&plan) {
+                all.push(row?);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Whether the current result is one row of a procedure's OUT and INOUT parameters. Known when its rows were read.
+    #[must_use]
+    pub fn is_out_params(&self) -> bool {
+        self.end().is_some_and(|end| end.status().contains(StatusFlags::SERVER_PS_OUT_PARAMS))
     }
 
     /// Goes on to the next result, past what is left of this one. `false` when there is none.
@@ -161,6 +230,10 @@ impl<'a> Results<'a> {
                 self.ended(false);
                 return Err(Error::Server(err));
             }
+            Some(Event::ColumnsChanged(changed)) => {
+                self.state = State::Done;
+                return Err(Error::ColumnsChanged(changed));
+            }
             Some(_) => {}
             None => self.ended(false),
         }
@@ -175,5 +248,16 @@ impl<'a> Results<'a> {
             self.state = State::Done;
             self.client.over();
         }
+    }
+}
+
+impl BatchSource for Results<'_> {
+    fn columns(&self) -> Option<&Columns> {
+        self.columns.as_ref()
+    }
+
+    #[inline]
+    fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<RowBatch>, Error>> {
+        Results::poll_batch(self, cx)
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lru::LruCache;
 use porpoise_classic::{Columns, Event, Prepared};
+use porpoise_value::NamedSql;
 
 use crate::{Client, Error, Usage};
 
@@ -25,6 +26,8 @@ struct Inner {
     id: u32,
     params: Columns,
     columns: Columns,
+    /// The name of each parameter, if it was written with names.
+    names: Box<[Box<str>]>,
     /// Whose session it is, and who closes it.
     closes: Arc<Closes>,
 }
@@ -46,9 +49,9 @@ impl fmt::Debug for Statement {
 }
 
 impl Statement {
-    fn new(prepared: Prepared, closes: Arc<Closes>) -> Self {
-        let Prepared { statement_id, params, columns, .. } = prepared;
-        Self { inner: Arc::new(Inner { id: statement_id, params, columns, closes }) }
+    fn new(prepared: Prepared, names: &[Box<str>], closes: Arc<Closes>) -> Self {
+        let Prepared { statement_id: id, params, columns, .. } = prepared;
+        Self { inner: Arc::new(Inner { id, params, columns, names: names.into(), closes }) }
     }
 
     /// Its id in its session.
@@ -61,6 +64,12 @@ impl Statement {
     #[must_use]
     pub fn params(&self) -> &Columns {
         &self.inner.params
+    }
+
+    /// The name of each parameter; none if it was written with `?`.
+    #[must_use]
+    pub fn names(&self) -> &[Box<str>] {
+        &self.inner.names
     }
 
     /// The columns of its result as they were when it was prepared; each execution tells them anew.
@@ -134,7 +143,23 @@ impl Client {
     /// [`Error::Server`] if the server cannot prepare it.
     pub async fn prepare(&mut self, sql: &str) -> Result<Statement, Error> {
         self.start().await?;
-        self.prepare_started(sql).await
+        let statement = self.prepare_started(sql, false).await?;
+        self.over();
+        Ok(statement)
+    }
+
+    /// [`prepare`](Self::prepare) for a statement with [`:name`](porpoise_value::NamedSql) in place of `?`; it is executed with
+    /// [`Named`](porpoise_value::Named) parameters.
+    ///
+    /// Dropped: as [`prepare`](Self::prepare).
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    pub async fn prepare_named(&mut self, sql: &str) -> Result<Statement, Error> {
+        self.start().await?;
+        let statement = self.prepare_started(sql, true).await?;
+        self.over();
+        Ok(statement)
     }
 
     /// A statement must be of this session: another one has other statements of the same ids.
@@ -147,25 +172,31 @@ impl Client {
         Err(Error::Usage(Usage::ForeignStatement))
     }
 
-    /// The same inside of an operation.
-    pub(crate) async fn prepare_started(&mut self, sql: &str) -> Result<Statement, Error> {
+    /// Prepares inside of an operation.
+    pub(crate) async fn prepare_started(&mut self, sql: &str, named: bool) -> Result<Statement, Error> {
         if let Some(statement) = self.care.as_mut().and_then(|care| care.cache.get(sql)) {
             return Ok(statement);
         }
-        self.encode(|session, cx| session.stmt_prepare(sql, cx))?;
+        let parsed = named.then(|| NamedSql::parse(sql));
+        let plain = parsed.as_ref().map_or(sql, NamedSql::sql);
+        self.encode(|session, cx| session.stmt_prepare(plain, cx))?;
         let mut prepared = None;
         while let Some(event) = self.next_event().await? {
             match event {
                 Event::Prepared(found) => prepared = Some(found),
-                Event::Err(err) => return Err(Error::Server(err)),
+                Event::Err(err) => {
+                    self.over();
+                    return Err(Error::Server(err));
+                }
                 _ => {}
             }
         }
         // The session gives no other event.
         let Some(prepared) = prepared else { return Err(self.unusable()) };
+        let names = parsed.as_ref().map_or(&[][..], NamedSql::names);
         let size = self.options().session.statement_cache;
         let care = self.care.get_or_insert_default();
-        let statement = Statement::new(*prepared, Arc::clone(care.closes()));
+        let statement = Statement::new(*prepared, names, Arc::clone(care.closes()));
         care.cache.put(sql, &statement, size);
         Ok(statement)
     }

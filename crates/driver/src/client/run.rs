@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use porpoise_classic::{ClassicError, ClassicErrorKind, Event, Misuse, Session};
+use porpoise_classic::{ClassicError, ClassicErrorKind, Event, ExecuteError, Misuse, Session};
 use porpoise_wire::{Cx, WireError};
 
 use super::{Client, Phase};
@@ -34,9 +34,9 @@ impl Client {
     /// # Errors
     /// The connection is broken; [`Error::Misuse`] when the session does not take the command.
     #[inline]
-    pub async fn command(
+    pub async fn command<E: Into<ExecuteError>>(
         &mut self,
-        command: impl FnOnce(&mut Session, &mut Cx<'_, Tap>) -> Result<(), Misuse>,
+        command: impl FnOnce(&mut Session, &mut Cx<'_, Tap>) -> Result<(), E>,
     ) -> Result<(), Error> {
         self.start().await?;
         self.encode(command)
@@ -66,9 +66,9 @@ impl Client {
 
     /// Encodes a command that may leave something in the session.
     #[inline]
-    pub(crate) fn encode(
+    pub(crate) fn encode<E: Into<ExecuteError>>(
         &mut self,
-        command: impl FnOnce(&mut Session, &mut Cx<'_, Tap>) -> Result<(), Misuse>,
+        command: impl FnOnce(&mut Session, &mut Cx<'_, Tap>) -> Result<(), E>,
     ) -> Result<(), Error> {
         self.touched = true;
         self.encode_untouched(command)
@@ -76,9 +76,9 @@ impl Client {
 
     /// Encodes a command that leaves nothing in the session.
     #[inline]
-    pub(super) fn encode_untouched(
+    pub(super) fn encode_untouched<E: Into<ExecuteError>>(
         &mut self,
-        command: impl FnOnce(&mut Session, &mut Cx<'_, Tap>) -> Result<(), Misuse>,
+        command: impl FnOnce(&mut Session, &mut Cx<'_, Tap>) -> Result<(), E>,
     ) -> Result<(), Error> {
         let Phase::Ready(session) = &mut self.phase else { return Err(self.unusable()) };
         match command(session, &mut self.io.lend()) {
@@ -88,17 +88,21 @@ impl Client {
                 }
                 Ok(())
             }
-            Err(misuse) => Err(self.misused(misuse)),
+            Err(error) => Err(self.not_sent(error.into())),
         }
     }
 
     #[cold]
-    fn misused(&mut self, misuse: Misuse) -> Error {
-        if matches!(misuse, Misuse::OutOfStep | Misuse::Closed) {
-            self.end(Operation::Closed);
-            return self.unusable();
+    fn not_sent(&mut self, error: ExecuteError) -> Error {
+        match error {
+            ExecuteError::Misuse(Misuse::OutOfStep | Misuse::Closed) => {
+                self.end(Operation::Closed);
+                self.unusable()
+            }
+            ExecuteError::Misuse(misuse) => Error::Misuse(misuse),
+            ExecuteError::Params(error) => Error::Params(error),
+            _ => Error::Misuse(Misuse::Busy),
         }
-        Error::Misuse(misuse)
     }
 
     /// Whether the server waits for a file.
@@ -109,6 +113,19 @@ impl Client {
     /// How many replies were not read to their end.
     pub(crate) fn replies_owed(&self) -> usize {
         self.session().map_or(0, Session::replies_owed)
+    }
+
+    /// How many bytes wait to be written.
+    pub(crate) fn unsent(&mut self) -> usize {
+        self.io.lend().tx.len()
+    }
+
+    /// From now on rows of more than `over` bytes come in parts, until the next operation.
+    pub(crate) fn stream_rows(&mut self, over: usize) {
+        if let Phase::Ready(session) = &mut self.phase {
+            session.stream_rows(Some(over));
+        }
+        self.care.get_or_insert_default().streaming = true;
     }
 
     /// Whether commands may be encoded that do not wait for each other's replies.

@@ -31,7 +31,13 @@ impl Client {
                 ready!(self.poll_drain(cx))?;
             }
             let Some(care) = &mut self.care else { return Poll::Ready(Ok(())) };
-            (care.chore, care.resetting, care.pipelined) = (None, false, false);
+            (care.chore, care.resetting) = (None, false);
+            if let Phase::Ready(session) = &mut self.phase
+                && (std::mem::take(&mut care.pipelined) | std::mem::take(&mut care.streaming))
+            {
+                session.set_pipelining(false);
+                session.stream_rows(None);
+            }
             if let Some(fence) = care.fence.clone() {
                 match fence.poll_quiet(cx) {
                     Poll::Ready(Quiet::Yes) => {}
