@@ -4,6 +4,7 @@ use porpoise_classic::Event;
 use porpoise_value::Params;
 
 use crate::exec::NO_ATTRIBUTES;
+use crate::statement::{Style, Use};
 use crate::{Client, Error, StatementRef};
 
 /// So many bytes may wait to be written before more is encoded.
@@ -43,13 +44,13 @@ impl Client {
     ) -> Result<BatchDone, Error> {
         let mut batch = batch.into_iter().peekable();
         let Some(first) = batch.peek() else { return Ok(BatchDone::default()) };
-        let named = first.is_named();
+        let style = Style::of(first);
         self.start().await?;
         let prepared;
         let statement = match statement.into() {
             StatementRef::Prepared(statement) => statement,
             StatementRef::Sql(sql) => {
-                prepared = self.prepare_started(sql, named).await?;
+                prepared = self.prepare_started(sql, style, Use::Plain).await?;
                 &prepared
             }
         };

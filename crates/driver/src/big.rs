@@ -8,6 +8,7 @@ use porpoise_classic::{Columns, Encoding, Event, RowBatch, RowPiece, RowReader};
 use porpoise_value::Params;
 
 use crate::exec::NO_ATTRIBUTES;
+use crate::statement::{Style, Use};
 use crate::{Client, Error, Results, StatementRef};
 
 /// Results whose large rows come in pieces. Whatever their size, little more than what was received in one go is held.
@@ -86,7 +87,7 @@ impl Client {
         let statement = match statement.into() {
             StatementRef::Prepared(statement) => statement,
             StatementRef::Sql(sql) => {
-                prepared = self.prepare_started(sql, params.is_named()).await?;
+                prepared = self.prepare_started(sql, Style::of(&params), Use::Plain).await?;
                 &prepared
             }
         };

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use crate::cancel::Fence;
-use crate::statement::{Closes, StatementCache};
+use crate::statement::{Closes, StatementCache, Use};
 use crate::tracking::Tracked;
 use crate::watch::Watch;
 use crate::{Options, Runtime, Timer};
@@ -27,7 +27,8 @@ pub(crate) struct Care {
     pub(crate) streaming: bool,
     /// Statements that nobody uses any more.
     pub(crate) closes: Option<Arc<Closes>>,
-    pub(crate) cache: StatementCache,
+    cache: StatementCache,
+    cursor_cache: StatementCache,
     /// Keeps cancels away from statements that they are not for.
     pub(crate) fence: Option<Arc<Fence>>,
     /// How long an operation may take.
@@ -87,9 +88,18 @@ impl Care {
         // Its statements' ids may be given out anew, so none of the old ones must ever be closed.
         self.closes = None;
         self.cache.clear();
+        self.cursor_cache.clear();
         self.owed.clear();
         self.tracked.forget();
         (self.untracked, self.in_transaction) = (true, false);
+    }
+
+    /// The statements that were prepared for this.
+    pub(crate) const fn cache(&mut self, use_: Use) -> &mut StatementCache {
+        match use_ {
+            Use::Plain => &mut self.cache,
+            Use::Cursor => &mut self.cursor_cache,
+        }
     }
 
     /// Whoever closes statements of this session.

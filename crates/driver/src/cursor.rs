@@ -9,6 +9,7 @@ use porpoise_value::Params;
 
 use crate::care::Chore;
 use crate::exec::NO_ATTRIBUTES;
+use crate::statement::{Style, Use};
 use crate::stream::{BatchSource, RowStream};
 use crate::{Client, Error, Statement, StatementRef};
 
@@ -48,6 +49,9 @@ impl Client {
     /// Executes a statement with a cursor, and fetches `rows` rows at a time, at least one. The rows between two fetches are kept
     /// by the server, which commonly makes a temporary table of them.
     ///
+    /// For cursors, statements are prepared and cached apart from others: MySQL cannot execute one without a cursor that once had
+    /// one.
+    ///
     /// A server that opens no cursor, as for statements other than queries, sends all rows, which the [`Cursor`] then gives as they
     /// come.
     ///
@@ -62,10 +66,14 @@ impl Client {
         rows: u32,
     ) -> Result<Cursor<'_>, Error> {
         self.start().await?;
-        let statement = match statement.into() {
-            StatementRef::Prepared(statement) => statement.clone(),
-            StatementRef::Sql(sql) => self.prepare_started(sql, params.is_named()).await?,
+        let (sql, style) = match statement.into() {
+            StatementRef::Prepared(statement) => {
+                self.check_statement(statement)?;
+                (statement.sql(), if statement.names().is_empty() { Style::Positional } else { Style::Named })
+            }
+            StatementRef::Sql(sql) => (sql, Style::of(&params)),
         };
+        let statement = self.prepare_started(sql, style, Use::Cursor).await?;
         self.encode_execute(&statement, &params, NO_ATTRIBUTES, true)?;
         let (columns, end) = (None, None);
         let fetch = rows.max(1);

@@ -76,7 +76,7 @@ pub enum Error {
         /// Which, from 0.
         index: u64,
         /// Why.
-        error: Box<Error>,
+        error: Box<Self>,
     },
     /// The call makes no sense as things are. Nothing was sent, and the session goes on.
     Usage(Usage),

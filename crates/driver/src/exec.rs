@@ -3,6 +3,7 @@
 use porpoise_classic::{CapabilityFlags, Execute};
 use porpoise_value::{FromRow, Params, Placeholders, ToValue};
 
+use crate::statement::{Style, Use};
 use crate::{Client, Error, Results, Statement};
 
 /// A statement to execute: one that is prepared, or the text of one that is prepared if it is not in the cache.
@@ -73,7 +74,7 @@ impl Client {
         let statement = match statement.into() {
             StatementRef::Prepared(statement) => statement,
             StatementRef::Sql(sql) => {
-                prepared = self.prepare_started(sql, params.is_named()).await?;
+                prepared = self.prepare_started(sql, Style::of(&params), Use::Plain).await?;
                 &prepared
             }
         };

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::ops::Range;
 
-use porpoise_classic::Session;
+use porpoise_value::Params;
 
-use crate::{Client, Error, Results};
+use crate::exec::NO_ATTRIBUTES;
+use crate::{Client, Error, Results, Statement};
 
 /// Commands that are sent together, without waiting for each reply: one round trip for all of them.
 ///
@@ -33,20 +34,23 @@ use crate::{Client, Error, Results};
 /// By [the options](crate::OptionsBuilder::pipelining), or since a proxy was found that cannot do with it: the same calls work,
 /// and each command is sent when the reply to the one before was read. Commands whose replies nobody asks for are not sent
 /// then.
-pub struct Pipeline<'a> {
+pub struct Pipeline<'a, 'p> {
     client: &'a mut Client,
-    commands: Vec<Command>,
-    /// Their texts and parameters.
+    commands: Vec<Command<'p>>,
+    /// Their texts.
     bytes: Vec<u8>,
 }
 
-enum Command {
+enum Command<'p> {
     Ping,
     Query(Range<usize>),
     InitDb(Range<usize>),
+    Execute(Statement, Box<dyn Params + Send + 'p>),
+    /// It was not sent.
+    Failed(Error),
 }
 
-impl fmt::Debug for Pipeline<'_> {
+impl fmt::Debug for Pipeline<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pipeline").field("commands", &self.commands.len()).finish_non_exhaustive()
     }
@@ -54,12 +58,12 @@ impl fmt::Debug for Pipeline<'_> {
 
 impl Client {
     /// Commands to be sent together. See [`Pipeline`].
-    pub const fn pipeline(&mut self) -> Pipeline<'_> {
+    pub const fn pipeline<'p>(&mut self) -> Pipeline<'_, 'p> {
         Pipeline { client: self, commands: Vec::new(), bytes: Vec::new() }
     }
 }
 
-impl<'a> Pipeline<'a> {
+impl<'a, 'p> Pipeline<'a, 'p> {
     fn keep(&mut self, bytes: &[u8]) -> Range<usize> {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
@@ -86,6 +90,12 @@ impl<'a> Pipeline<'a> {
         self
     }
 
+    /// Adds an execution. Parameters that do not fit show when the command's reply is asked for; it is not sent then.
+    pub fn exec(&mut self, statement: &Statement, params: impl Params + Send + 'p) -> &mut Self {
+        self.commands.push(Command::Execute(statement.clone(), Box::new(params)));
+        self
+    }
+
     /// How many commands there are.
     #[must_use]
     pub const fn len(&self) -> usize {
@@ -104,10 +114,10 @@ impl<'a> Pipeline<'a> {
     ///
     /// # Errors
     /// The connection is broken.
-    pub async fn send(self) -> Result<Replies<'a>, Error> {
+    pub async fn send(self) -> Result<Replies<'a, 'p>, Error> {
         self.client.start().await?;
         let Self { client, commands, bytes } = self;
-        let mut replies = Replies { client, commands, bytes, encoded: 0, given: 0 };
+        let mut replies = Replies { client, commands, bytes, encoded: 0, sent: 0, given: 0 };
         if replies.client.options().is_pipelining() {
             replies.client.set_pipelining(true);
             let encoded = (0..replies.commands.len()).try_for_each(|_| replies.encode_next());
@@ -121,17 +131,19 @@ impl<'a> Pipeline<'a> {
 /// The replies to a [`Pipeline`], in the order of its commands.
 ///
 /// Dropped: what was sent is run, and drained.
-pub struct Replies<'a> {
+pub struct Replies<'a, 'p> {
     client: &'a mut Client,
-    commands: Vec<Command>,
+    commands: Vec<Command<'p>>,
     bytes: Vec<u8>,
-    /// Commands that were sent.
+    /// Commands that were sent, or could not be.
     encoded: usize,
-    /// Replies that were given out.
+    /// Replies that are owed to those that were sent, and were not given out.
+    sent: usize,
+    /// Replies that were given out, errors included.
     given: usize,
 }
 
-impl fmt::Debug for Replies<'_> {
+impl fmt::Debug for Replies<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Replies")
             .field("commands", &self.commands.len())
@@ -140,7 +152,7 @@ impl fmt::Debug for Replies<'_> {
     }
 }
 
-impl Replies<'_> {
+impl Replies<'_, '_> {
     /// How many replies were not asked for yet.
     #[must_use]
     pub const fn left(&self) -> usize {
@@ -148,14 +160,24 @@ impl Replies<'_> {
     }
 
     fn encode_next(&mut self) -> Result<(), Error> {
-        let Some(command) = self.commands.get(self.encoded) else { return Ok(()) };
-        let bytes = |range: &Range<usize>| self.bytes.get(range.clone()).unwrap_or_default();
-        self.client.encode(|session: &mut Session, cx| match command {
-            Command::Ping => session.ping(cx),
-            Command::Query(sql) => session.query(bytes(sql), cx),
-            Command::InitDb(database) => session.init_db(bytes(database), cx),
-        })?;
-        self.encoded += 1;
+        let Self { client, commands, bytes, encoded, sent, .. } = self;
+        let Some(command) = commands.get_mut(*encoded) else { return Ok(()) };
+        let bytes = |range: &Range<usize>| bytes.get(range.clone()).unwrap_or_default();
+        let result = match command {
+            Command::Ping => client.encode(|session, cx| session.ping(cx)),
+            Command::Query(sql) => client.encode(|session, cx| session.query(bytes(sql), cx)),
+            Command::InitDb(database) => client.encode(|session, cx| session.init_db(bytes(database), cx)),
+            Command::Execute(statement, params) => {
+                client.encode_execute(statement, &**params, NO_ATTRIBUTES, false)
+            }
+            Command::Failed(_) => Ok(()),
+        };
+        match result {
+            Ok(()) => *sent += 1,
+            Err(error) if error.is_fatal() => return Err(error),
+            Err(error) => *command = Command::Failed(error),
+        }
+        *encoded += 1;
         Ok(())
     }
 
@@ -165,20 +187,25 @@ impl Replies<'_> {
     /// is: then the call after that gives the next reply.
     ///
     /// # Errors
-    /// [`Error::Server`] if this command failed: the next call gives the reply to the one behind it.
+    /// [`Error::Server`] if this command failed, [`Error::Params`] if it was not sent: the next call gives the reply to the one
+    /// behind it.
     pub async fn next(&mut self) -> Result<Option<Results<'_>>, Error> {
-        let left = self.encoded - self.given;
-        while self.client.replies_owed() > left {
+        while self.client.replies_owed() > self.sent {
             self.client.next_event().await?;
         }
-        if left == 0 {
+        if self.given == self.encoded {
             if self.encoded == self.commands.len() {
                 return Ok(None);
             }
             self.client.start().await?;
             self.encode_next()?;
         }
+        let command = self.commands.get(self.given);
         self.given += 1;
+        if let Some(Command::Failed(error)) = command {
+            return Err(error.clone());
+        }
+        self.sent -= 1;
         Results::start(self.client).await.map(Some)
     }
 

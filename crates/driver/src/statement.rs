@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lru::LruCache;
 use porpoise_classic::{Columns, Event, Prepared};
-use porpoise_value::NamedSql;
+use porpoise_value::{NamedSql, Params};
 
 use crate::{Client, Error, Usage};
 
@@ -24,6 +24,7 @@ pub struct Statement {
 
 struct Inner {
     id: u32,
+    sql: Box<str>,
     params: Columns,
     columns: Columns,
     /// The name of each parameter, if it was written with names.
@@ -49,15 +50,22 @@ impl fmt::Debug for Statement {
 }
 
 impl Statement {
-    fn new(prepared: Prepared, names: &[Box<str>], closes: Arc<Closes>) -> Self {
+    fn new(sql: &str, prepared: Prepared, names: &[Box<str>], closes: Arc<Closes>) -> Self {
         let Prepared { statement_id: id, params, columns, .. } = prepared;
-        Self { inner: Arc::new(Inner { id, params, columns, names: names.into(), closes }) }
+        let (sql, names) = (sql.into(), names.into());
+        Self { inner: Arc::new(Inner { id, sql, params, columns, names, closes }) }
     }
 
     /// Its id in its session.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.inner.id
+    }
+
+    /// Its text, as it was given.
+    #[must_use]
+    pub fn sql(&self) -> &str {
+        &self.inner.sql
     }
 
     /// Its parameters, as far as the server can tell what they are.
@@ -77,6 +85,30 @@ impl Statement {
     pub fn columns(&self) -> &Columns {
         &self.inner.columns
     }
+}
+
+/// How a statement's text writes its parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// `?`
+    Positional,
+    /// `:name`
+    Named,
+}
+
+impl Style {
+    /// What these parameters are for.
+    pub(crate) fn of(params: &impl Params) -> Self {
+        if params.is_named() { Self::Named } else { Self::Positional }
+    }
+}
+
+/// What a statement is executed for. MySQL 9.7 keeps executing a statement as for a cursor once it had one, and without a cursor
+/// then sends a result that is none: nothing is prepared for both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    Plain,
+    Cursor,
 }
 
 /// Ids of statements that nobody uses any more. One for each session: it also tells whose a statement is.
@@ -143,7 +175,7 @@ impl Client {
     /// [`Error::Server`] if the server cannot prepare it.
     pub async fn prepare(&mut self, sql: &str) -> Result<Statement, Error> {
         self.start().await?;
-        let statement = self.prepare_started(sql, false).await?;
+        let statement = self.prepare_started(sql, Style::Positional, Use::Plain).await?;
         self.over();
         Ok(statement)
     }
@@ -157,7 +189,7 @@ impl Client {
     /// As [`prepare`](Self::prepare).
     pub async fn prepare_named(&mut self, sql: &str) -> Result<Statement, Error> {
         self.start().await?;
-        let statement = self.prepare_started(sql, true).await?;
+        let statement = self.prepare_started(sql, Style::Named, Use::Plain).await?;
         self.over();
         Ok(statement)
     }
@@ -173,11 +205,16 @@ impl Client {
     }
 
     /// Prepares inside of an operation.
-    pub(crate) async fn prepare_started(&mut self, sql: &str, named: bool) -> Result<Statement, Error> {
-        if let Some(statement) = self.care.as_mut().and_then(|care| care.cache.get(sql)) {
+    pub(crate) async fn prepare_started(
+        &mut self,
+        sql: &str,
+        style: Style,
+        use_: Use,
+    ) -> Result<Statement, Error> {
+        if let Some(statement) = self.care.as_mut().and_then(|care| care.cache(use_).get(sql)) {
             return Ok(statement);
         }
-        let parsed = named.then(|| NamedSql::parse(sql));
+        let parsed = (style == Style::Named).then(|| NamedSql::parse(sql));
         let plain = parsed.as_ref().map_or(sql, NamedSql::sql);
         self.encode(|session, cx| session.stmt_prepare(plain, cx))?;
         let mut prepared = None;
@@ -196,8 +233,8 @@ impl Client {
         let names = parsed.as_ref().map_or(&[][..], NamedSql::names);
         let size = self.options().session.statement_cache;
         let care = self.care.get_or_insert_default();
-        let statement = Statement::new(*prepared, names, Arc::clone(care.closes()));
-        care.cache.put(sql, &statement, size);
+        let statement = Statement::new(sql, *prepared, names, Arc::clone(care.closes()));
+        care.cache(use_).put(sql, &statement, size);
         Ok(statement)
     }
 }

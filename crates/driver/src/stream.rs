@@ -9,10 +9,10 @@ use futures::Stream;
 use porpoise_classic::{Columns, RowBatch, RowError};
 use porpoise_value::{FromRow, Plan};
 
-use crate::{Cursor, Error, Results};
+use crate::Error;
 
-/// Where batches of rows come from: [`Results`] or a [`Cursor`], or a borrow of one.
-pub trait BatchSource: sealed::Sealed {
+/// Where batches of rows come from: [`Results`](crate::Results) or a [`Cursor`](crate::Cursor), or a borrow of one.
+pub trait BatchSource {
     /// The columns of the rows, if there are any.
     fn columns(&self) -> Option<&Columns>;
 
@@ -21,13 +21,6 @@ pub trait BatchSource: sealed::Sealed {
     /// # Errors
     /// [`Error::Server`] when the statement fails in the middle; the connection is broken.
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<RowBatch>, Error>>;
-}
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for super::Results<'_> {}
-    impl Sealed for super::Cursor<'_> {}
-    impl<S: Sealed> Sealed for &mut S {}
 }
 
 impl<S: BatchSource> BatchSource for &mut S {
@@ -69,7 +62,7 @@ impl<S: BatchSource + Unpin> Stream for BatchStream<S> {
 ///
 /// The columns are checked before the first row. All rows that were received together are read together; a stream that is
 /// dropped loses those of them that it has not given yet. After an error it is over; rows behind it are left to
-/// [`Results::next_result`] or to the next call of the client.
+/// [`Results::next_result`](crate::Results::next_result) or to the next call of the client.
 ///
 /// For rows that borrow, or to spare the copy, take the batches: [`RowBatch::typed`].
 pub struct RowStream<S, T> {

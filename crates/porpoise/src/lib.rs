@@ -42,9 +42,9 @@ pub use porpoise_derive::FacadeFromRow as FromRow;
 pub use porpoise_driver as driver;
 #[cfg(feature = "classic")]
 pub use porpoise_driver::{
-    CancelHandle, Client, ConfigError, Connecting, Error, FlightRecord, Isolation, Operation, Options,
-    OptionsBuilder, Pipeline, Replies, Responder, Results, StageRecord, Statement, Target, TrackGtids,
-    Transaction, TxOptions, Usage,
+    BatchDone, BatchStream, BigPiece, BigRows, CancelHandle, Client, ConfigError, Connecting, Cursor, Error,
+    FlightRecord, Isolation, Operation, Options, OptionsBuilder, Pipeline, Replies, Responder, Results,
+    RowStream, StageRecord, Statement, StatementRef, Target, TrackGtids, Transaction, TxOptions, Usage,
 };
 pub use porpoise_trace as trace;
 pub use porpoise_transport as transport;
