@@ -182,7 +182,8 @@ fn cursor(context: &Context) -> Result<()> {
         let rows: Vec<i32> = client.exec_cursor(&sql, (3,), 1).await?.rows::<i32>().try_collect().await?;
         expect("again", &rows, &vec![0, 1, 2])?;
         // The server opens none.
-        let mut cursor = client.exec_cursor("SET @a = 1", (), 10).await?;
+        let delete = format!("DELETE FROM {name} WHERE a > 24");
+        let mut cursor = client.exec_cursor(&delete, (), 10).await?;
         ensure!(cursor.next_batch().await?.is_none(), "rows");
         drop(cursor);
         let rows: Vec<i32> = client.exec_cursor(&sql, (0,), 2).await?.rows::<i32>().try_collect().await?;
