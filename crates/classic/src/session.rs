@@ -204,6 +204,12 @@ impl Session {
         self.framer.is_drained()
     }
 
+    /// How many bytes compressed frames held in all; 0 without compression.
+    #[must_use]
+    pub fn inflated(&self) -> u64 {
+        self.framer.inflated()
+    }
+
     /// Whether the first packet of a reply is what it waits for.
     #[inline]
     #[must_use]

@@ -50,6 +50,8 @@ pub(crate) struct Compressed {
     /// What is wrong with what comes next, unless it is an ERR packet.
     suspect: Option<WireError>,
     pub(crate) store_only: bool,
+    /// Bytes that frames held, in all.
+    total: u64,
     compression: Compression,
     inflater: Option<Box<dyn Inflate>>,
     deflater: Option<Box<dyn Deflate>>,
@@ -85,6 +87,7 @@ impl Compressed {
             frame: None,
             suspect: None,
             store_only: false,
+            total: 0,
             compression,
             inflater: None,
             deflater: None,
@@ -129,7 +132,7 @@ impl Compressed {
         need: usize,
         sequence: &mut u8,
     ) -> Result<Option<usize>, WireError> {
-        let target = need.max(AHEAD);
+        let (target, before) = (need.max(AHEAD), self.plain.len());
         loop {
             let Some(mut frame) = self.frame else {
                 if self.plain.len() >= target || !self.begin_frame(rx, need, sequence)? {
@@ -150,6 +153,7 @@ impl Compressed {
                 break;
             }
         }
+        self.total += (self.plain.len() - before) as u64;
         let enough = self.plain.len() >= need;
         Ok(if enough { None } else { Some(self.needed(rx)) })
     }
@@ -211,7 +215,6 @@ impl Compressed {
             frame.begun = true;
         }
         let missing = frame.announced - frame.inflated;
-        let room = room.min(missing);
         let mut beyond = [0];
         let at = self.plain.len();
         let step = if missing == 0 {
@@ -220,8 +223,9 @@ impl Compressed {
         } else if room == 0 {
             return Ok(false);
         } else {
+            // For all that is wanted, not just for what this frame brings: packets go over frames.
             make_room(&mut self.plain, room);
-            self.plain.resize(at + room, 0);
+            self.plain.resize(at + room.min(missing), 0);
             let step = inflater.step(input, self.plain.get_mut(at..).unwrap_or_default());
             self.plain.truncate(at + step.map_or(0, |step| step.written));
             step?
@@ -316,6 +320,11 @@ impl Compressed {
 /// Makes room for so many bytes and no more: a buffer that doubles holds up to three times as much.
 fn make_room(plain: &mut BytesMut, more: usize) {
     if plain.capacity() - plain.len() >= more || plain.try_reclaim(more) {
+        if plain.is_empty() && more <= AHEAD && plain.capacity() > KEEP {
+            // What a large packet needed is not kept for small ones.
+            *plain = BytesMut::new();
+            plain.reserve(more);
+        }
         return;
     }
     let kept = Bytes::copy_from_slice(&std::mem::take(plain));
@@ -326,9 +335,10 @@ fn make_room(plain: &mut BytesMut, more: usize) {
 impl Framer {
     /// From now on all travels in compressed frames. MySQL begins right after the OK that ends the login.
     ///
-    /// The state of the codecs is made when it is first needed. Fixed, whatever the peer announces: about 50 KiB to
-    /// inflate and 300 KiB to deflate for zlib, 250 KiB to inflate for zstd, to which comes the window of its
-    /// frames, never more than the packet limit.
+    /// The state of the codecs is made when it is first needed. For zlib it has some 50 KiB to inflate and 400 KiB to
+    /// deflate. For zstd it has some 250 KiB to inflate, and as much as the window of a frame, which may not be larger than
+    /// a packet; and what its level takes to deflate. A frame that announces more than a packet may have is
+    /// inflated a little at a time, and never makes more memory than that.
     #[cfg_attr(
         not(any(feature = "zlib", feature = "zstd")),
         expect(unreachable_code, reason = "without algorithms there is no value to call it with")
@@ -362,6 +372,12 @@ impl Framer {
     #[must_use]
     pub fn is_drained(&self) -> bool {
         self.compressed.as_ref().is_none_or(|compressed| compressed.is_drained())
+    }
+
+    /// How many bytes compressed frames held in all, which is the work that they made. 0 without compression.
+    #[must_use]
+    pub fn inflated(&self) -> u64 {
+        self.compressed.as_ref().map_or(0, |compressed| compressed.total)
     }
 
     /// Gives back what memory is kept for speed. To be called when no reply is owed, before a long rest.

@@ -11,6 +11,9 @@ pub const HEADER_LEN: usize = 4;
 /// The largest payload of one frame. A frame of just this size says that another follows.
 pub const MAX_FRAME_PAYLOAD: usize = 0xff_ffff;
 
+/// How much of a packet of several frames is waited for at a time.
+const JOIN_STEP: usize = 32 << 10;
+
 const ERR_HEADER: u8 = 0xff;
 
 /// What [`Framer::poll`] found.
@@ -94,28 +97,34 @@ pub(crate) enum Reading {
     Compressed,
 }
 
-/// A packet of several frames on its way.
-#[derive(Debug, Default)]
+/// A packet of several frames on its way. Its bytes are taken as they come: of a frame that is received whole before, there
+/// would be two copies.
+#[derive(Debug)]
 pub(crate) struct Join {
-    /// The payloads as they were received. They are put together once, when the last one is there: a buffer that
-    /// grows would hold up to three times as much.
-    pub(crate) frames: Vec<BytesMut>,
-    pub(crate) size: usize,
-    pub(crate) payload: BytesMut,
-    pub(crate) complete: bool,
+    pub(crate) payload: Vec<u8>,
+    /// What is still to come of the current frame.
+    pub(crate) left: usize,
+    /// Another frame follows.
+    pub(crate) full: bool,
+}
+
+impl Default for Join {
+    fn default() -> Self {
+        Self { payload: Vec::new(), left: 0, full: true }
+    }
 }
 
 impl Join {
-    fn push(&mut self, frame: BytesMut) {
-        self.size += frame.len();
-        self.complete = frame.len() < MAX_FRAME_PAYLOAD;
-        self.frames.push(frame);
-        if self.complete {
-            self.payload.reserve(self.size);
-            for frame in self.frames.drain(..) {
-                self.payload.extend_from_slice(&frame);
-            }
-        }
+    pub(crate) const fn is_complete(&self) -> bool {
+        self.left == 0 && !self.full
+    }
+
+    /// Takes what there is of the current frame.
+    fn take(&mut self, rx: &mut BytesMut) {
+        let here = self.left.min(rx.len());
+        self.payload.extend_from_slice(rx.get(..here).unwrap_or_default());
+        rx.advance(here);
+        self.left -= here;
     }
 }
 
@@ -206,25 +215,30 @@ impl Framer {
         }
     }
 
-    /// Takes frames of one packet off `rx` until the packet is whole.
+    /// Takes what is there of a packet off `rx` until it is whole.
     fn poll_join(&mut self, rx: &mut BytesMut) -> Result<Frame, WireError> {
-        while !self.join.complete {
+        loop {
+            self.join.take(rx);
+            if self.join.left > 0 {
+                return Ok(Frame::Need(self.join.left.min(JOIN_STEP)));
+            }
+            if !self.join.full {
+                return Ok(Frame::Ready);
+            }
             let Some((len, id)) = header(rx) else { return Ok(Frame::Need(HEADER_LEN)) };
-            let size = self.join.size + len;
+            let size = self.join.payload.len() + len;
             if size > self.max_packet {
                 return Err(WireError::PacketTooLarge { size, limit: self.max_packet });
-            }
-            if rx.len() < HEADER_LEN + len {
-                return Ok(Frame::Need(HEADER_LEN + len));
             }
             if id != self.sequence {
                 self.tolerate(id, None)?;
             }
             rx.advance(HEADER_LEN);
-            self.join.push(rx.split_to(len));
             self.sequence = self.sequence.wrapping_add(1);
+            // So much and no more: what doubles would hold three times as much.
+            self.join.payload.reserve_exact(len);
+            (self.join.left, self.join.full) = (len, len == MAX_FRAME_PAYLOAD);
         }
-        Ok(Frame::Ready)
     }
 
     /// A wrong id has come with a packet that begins with this byte.
@@ -290,7 +304,7 @@ impl Framer {
             return Ok(None);
         }
         if self.reading == Reading::Joined {
-            return Ok(Some(Run::Joined(self.end_join().freeze())));
+            return Ok(Some(Run::Joined(self.end_join().into())));
         }
         let mut end = 0;
         let mut sequence = self.sequence;
@@ -333,7 +347,7 @@ impl Framer {
         }
     }
 
-    pub(crate) fn end_join(&mut self) -> BytesMut {
+    pub(crate) fn end_join(&mut self) -> Vec<u8> {
         self.reading = Reading::Whole;
         std::mem::take(&mut self.join).payload
     }

@@ -38,8 +38,9 @@ impl Framer {
             return self.peek_compressed(rx);
         }
         if self.reading != Reading::Whole {
-            let len = if self.join.complete { self.join.size } else { MAX_FRAME_PAYLOAD };
-            let first = self.join.frames.first().unwrap_or(&self.join.payload).first().copied();
+            let complete = self.join.is_complete();
+            let len = if complete { self.join.payload.len() } else { MAX_FRAME_PAYLOAD };
+            let first = self.join.payload.first().copied();
             return Ok(first.map(|first| Peek { len, first: Some(first) }));
         }
         Ok(header(rx).and_then(|(len, _)| {
@@ -59,16 +60,22 @@ impl Framer {
             return self.take_part_compressed(rx);
         }
         let first = !matches!(self.reading, Reading::Parts { .. });
-        if self.join.complete {
-            return Ok(Some(Part { bytes: self.end_join().freeze(), first: true, last: true }));
-        }
-        if !self.join.frames.is_empty() {
-            // A look at the packet has already taken full frames of it.
-            self.reading = Reading::Parts { left: 0, full: true };
-            return Ok(Some(Part { bytes: self.join.frames.remove(0).freeze(), first, last: false }));
+        if self.reading == Reading::Joined && !self.join.payload.is_empty() {
+            // A look at the packet has already taken some of it.
+            let (last, left, full) = (self.join.is_complete(), self.join.left, self.join.full);
+            let bytes = self.end_join().into();
+            self.reading = if last { Reading::Whole } else { Reading::Parts { left, full } };
+            return Ok(Some(Part { bytes, first: true, last }));
         }
         let (left, full) = match self.reading {
             Reading::Parts { left, full } if left > 0 => (left, full),
+            // Its header was looked at.
+            Reading::Joined if self.join.left > 0 => {
+                if rx.is_empty() {
+                    return Ok(None);
+                }
+                (std::mem::take(&mut self.join).left, true)
+            }
             _ => {
                 let Some((len, id)) = header(rx) else { return Ok(None) };
                 let byte = rx.get(HEADER_LEN).copied().filter(|_| len > 0);
@@ -147,27 +154,39 @@ mod tests {
     }
 
     #[test]
-    fn parts_follow_on_frames_that_a_look_has_taken() {
-        for complete in [false, true] {
-            let mut wire = BytesMut::new();
+    fn parts_follow_on_what_a_look_has_taken() {
+        let size = MAX_FRAME_PAYLOAD + 3;
+        let mut all = BytesMut::new();
+        framer(1 << 30).write(&mut all, |p| p.put_bytes(7, size));
+        // Two headers of 4 bytes: the first frame is cut in its header, in its middle, at its end, and the second one too.
+        for cut in [4, 5, 1000, size + 1, size + 4, size + 5, size + 7, size + 8] {
             let mut f = framer(1 << 30);
-            f.write(&mut wire, |p| p.put_bytes(7, MAX_FRAME_PAYLOAD + 3));
-            f.begin_command();
-            let behind = wire.split_off(wire.len() - 1);
-            if complete {
-                wire.unsplit(behind.clone());
+            let mut rx = BytesMut::from(&all[..cut]);
+            let mut behind = &all[cut..];
+            let complete = f.poll(&mut rx) == Ok(Frame::Ready);
+            assert_eq!(complete, behind.is_empty());
+            if let Some(peek) = f.peek(&mut rx).unwrap() {
+                assert_eq!(
+                    peek,
+                    Peek { len: if complete { size } else { MAX_FRAME_PAYLOAD }, first: Some(7) }
+                );
             }
-            assert_eq!(f.poll(&mut wire) == Ok(Frame::Ready), complete);
-            let len = MAX_FRAME_PAYLOAD + if complete { 3 } else { 0 };
-            assert_eq!(f.peek(&mut wire), Ok(Some(Peek { len, first: Some(7) })));
-            let part = f.take_part(&mut wire).unwrap().unwrap();
-            assert_eq!((part.bytes.len(), part.first, part.last), (len, true, complete));
-            if !complete {
-                wire.extend_from_slice(&behind);
-                let part = f.take_part(&mut wire).unwrap().unwrap();
-                assert_eq!((&part.bytes[..], part.first, part.last), (&[7, 7, 7][..], false, true));
+            let (mut got, mut over) = (0, false);
+            while !over {
+                match f.take_part(&mut rx).unwrap() {
+                    Some(part) => {
+                        assert_eq!(
+                            (part.first, part.last),
+                            (got == 0, got + part.bytes.len() == size),
+                            "{cut}"
+                        );
+                        assert!(part.bytes.iter().all(|byte| *byte == 7));
+                        (got, over) = (got + part.bytes.len(), part.last);
+                    }
+                    None => rx.extend_from_slice(&std::mem::take(&mut behind)[..]),
+                }
             }
-            assert!(wire.is_empty() && f.poll(&mut wire) == Ok(Frame::Need(HEADER_LEN)));
+            assert!(got == size && rx.is_empty() && f.poll(&mut rx) == Ok(Frame::Need(HEADER_LEN)), "{cut}");
         }
     }
 

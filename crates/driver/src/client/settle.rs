@@ -3,7 +3,7 @@
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use porpoise_classic::Event;
+use porpoise_classic::{Event, Session};
 
 use super::{Client, Phase};
 use crate::cancel::Quiet;
@@ -14,7 +14,7 @@ use crate::{Error, Operation};
 impl Client {
     /// Whether no reply is owed.
     pub(crate) fn is_idle(&self) -> bool {
-        self.session().is_some_and(porpoise_classic::Session::is_idle)
+        self.session().is_some_and(Session::is_idle)
     }
 
     /// Brings the session into a state in which nothing is owed by either side. All progress is in the client.
@@ -95,7 +95,7 @@ impl Client {
     /// Ready when a dropped call's reply has had its time.
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let time = self.options.session.drain_time;
-        let from = self.io.pipe.bytes_in();
+        let from = self.received();
         let care = self.care.get_or_insert_default();
         let drain = care.drain.get_or_insert_with(|| Drain {
             from,
@@ -107,12 +107,17 @@ impl Client {
         }
     }
 
+    /// Bytes received so far, and those that compressed ones became: a little can become very much.
+    fn received(&self) -> u64 {
+        self.io.pipe.bytes_in() + self.session().map_or(0, Session::inflated)
+    }
+
     /// Reads what a dropped call left behind, within a budget.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let now = self.io.pipe.bytes_in();
+        let now = self.received();
         let from = self.care.as_ref().and_then(|care| care.drain).map_or(now, |drain| drain.from);
         loop {
-            if self.io.pipe.bytes_in() - from > self.options.session.drain_bytes {
+            if self.received() - from > self.options.session.drain_bytes {
                 return Poll::Ready(Err(self.give_up(Operation::TooMuchToDrain)));
             }
             match self.poll_event(cx) {
