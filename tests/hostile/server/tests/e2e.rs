@@ -5,7 +5,11 @@
 //! One test at a time, in a process of their own: open files are the whole process's. As the other tests on real
 //! servers they belong to cells (`PORPOISE_CELL_*`), and are listed as not run with `PORPOISE_NO_SERVER=1`.
 
+#[path = "e2e/commands.rs"]
+mod commands;
+
 use std::env;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -14,6 +18,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use libtest_mimic::{Arguments, Trial};
 use porpoise::async_std::ASYNC_STD;
 use porpoise::blocking::{BLOCKING, BlockingClient, block_on};
+use porpoise::classic::CapabilityFlags;
 use porpoise::driver::Runtime;
 use porpoise::tokio::TOKIO;
 use porpoise::trace::Record;
@@ -38,6 +43,7 @@ fn main() -> std::process::ExitCode {
                 let cell = Cell { server, runner, transport };
                 trials.extend(trial("dropped", cell, arguments.list, Cell::dropped_at_every_poll));
                 trials.extend(trial("resumed", cell, arguments.list, Cell::resumed_after_every_poll));
+                trials.extend(trial("commands", cell, arguments.list, Cell::commands_dropped));
             }
         }
     }
@@ -79,7 +85,11 @@ struct Runner {
     /// Polls a connect so many times.
     poll: fn(usize, &mut Connecting) -> Option<Result<Client, Error>>,
     ping: fn(&mut Client) -> Result<(), Error>,
+    run: fn(Boxed<'_>) -> Result<()>,
 }
+
+/// A future without a name.
+type Boxed<'a> = Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
 
 const RUNNERS: [Runner; 3] = [
     Runner {
@@ -87,18 +97,21 @@ const RUNNERS: [Runner; 3] = [
         connect: |polls, options| block_on(give_up(polls, &ON_BLOCKING, options)),
         poll: |polls, connecting| block_on(give_up_after(polls, connecting)),
         ping: |client| block_on(client.ping()),
+        run: |future| block_on(future),
     },
     Runner {
         runtime: &ON_TOKIO,
         connect: |polls, options| on_tokio(give_up(polls, &ON_TOKIO, options)),
         poll: |polls, connecting| on_tokio(give_up_after(polls, connecting)),
         ping: |client| on_tokio(client.ping()),
+        run: |future| on_tokio(future),
     },
     Runner {
         runtime: &ON_ASYNC_STD,
         connect: |polls, options| async_std::task::block_on(give_up(polls, &ON_ASYNC_STD, options)),
         poll: |polls, connecting| async_std::task::block_on(give_up_after(polls, connecting)),
         ping: |client| async_std::task::block_on(client.ping()),
+        run: |future| async_std::task::block_on(future),
     },
 ];
 
@@ -226,6 +239,16 @@ impl Cell {
         Ok(())
     }
 
+    fn commands_dropped(self, server: &Server, account: &Account) -> Result<()> {
+        let options = self.options(server, &account.name)?;
+        let (runtime, mut root) = (self.runner.runtime, server.root()?);
+        account.grant(&mut root)?;
+        let result = (self.runner.run)(Box::pin(commands::dropped(runtime, options, &account.name)));
+        account.revoke(&mut root)?;
+        root.close()?;
+        result
+    }
+
     fn options(self, server: &Server, user: &str) -> Result<Arc<Options>> {
         let options = match self.transport {
             Transport::Tcp => server.tcp().ssl_mode(SslMode::Disabled),
@@ -235,6 +258,8 @@ impl Cell {
         let options = options.user(user).password(PASSWORD);
         let options = options
             .connect(|connect| connect.get_server_public_key(true).init_command("SELECT 'so far, so good'"));
+        let multi = CapabilityFlags::CLIENT_MULTI_STATEMENTS;
+        let options = options.connect(|connect| connect.with(multi));
         Ok(Arc::new(options.build()?))
     }
 }
@@ -272,6 +297,20 @@ impl<'a> Account<'a> {
         let row = batch.iter().next().context("no row")?;
         let count = row.get(0)?.context("NULL")?;
         Ok(std::str::from_utf8(count)?.parse()?)
+    }
+
+    /// A database of its own, of its name.
+    fn grant(&self, root: &mut BlockingClient) -> Result<()> {
+        let _lock = lock()?;
+        let Self { name, .. } = self;
+        root.query_drop(&format!("CREATE DATABASE {name}"))?;
+        root.query_drop(&format!("CREATE TABLE {name}.t (a INT PRIMARY KEY, b VARCHAR(300))"))?;
+        Ok(root.query_drop(&format!("GRANT ALL ON {name}.* TO {name}"))?)
+    }
+
+    fn revoke(&self, root: &mut BlockingClient) -> Result<()> {
+        let _lock = lock()?;
+        Ok(root.query_drop(&format!("DROP DATABASE {}", self.name))?)
     }
 
     fn drop_it(self) -> Result<()> {
