@@ -88,9 +88,11 @@ impl Session {
             State::PsDescription => self.ps_description(first, cx),
             State::PsDefs(_) => self.ps_def(first, cx),
             State::FieldList => self.field_list_def(cx),
-            State::Rows(_) | State::SkippedRows(_) | State::FieldListEnd | State::Binlog => {
-                self.result_end(cx)
-            }
+            State::Rows(_)
+            | State::RowsEnd(_)
+            | State::SkippedRows(_)
+            | State::FieldListEnd
+            | State::Binlog => self.result_end(cx),
             State::Idle
             | State::FileRequest(_)
             | State::RowParts { .. }
@@ -122,12 +124,21 @@ impl Session {
         self.tell_read(cx);
         let (stage, capabilities, mut len) = (self.protocol_stage(), self.capabilities, 0);
         let row_by_row = ON && self.row_by_row;
+        let bound = match encoding {
+            Encoding::Text => EofPacket::HEADER,
+            Encoding::Binary => 1,
+        };
+        let mut ended = false;
         let Cx { rx, trace, .. } = cx;
         let run = self.framer.take_run(rx, |payload| {
             if row_by_row && len > 0 {
                 return false;
             }
-            let is_row = is_row(payload, encoding, capabilities) && payload.len() <= max;
+            // What most rows start with tells it at once.
+            let is_row = payload.first().is_some_and(|first| *first < bound)
+                || is_row(payload, encoding, capabilities);
+            ended = !is_row;
+            let is_row = is_row && payload.len() <= max;
             if ON && is_row {
                 if len > 0 {
                     trace.event(stage, &TraceEvent::ReadPacket);
@@ -140,6 +151,9 @@ impl Session {
         match run.map_err(|error| self.unread(error))? {
             Some(run) => {
                 self.read_told = false;
+                if ended && matches!(self.state, State::Rows(_)) {
+                    self.state = State::RowsEnd(encoding);
+                }
                 let rows = RowBatch::new(run, len, self.columns.clone(), encoding);
                 Ok(Some(Step::Event(Event::Rows(rows))))
             }
@@ -338,7 +352,9 @@ impl Session {
         }
         let end = end(payload, self.capabilities).map_err(|error| self.malformed(error))?;
         let next = match self.state {
-            State::Rows(encoding) | State::SkippedRows(encoding) => self.ended(&end, encoding),
+            State::Rows(encoding) | State::RowsEnd(encoding) | State::SkippedRows(encoding) => {
+                self.ended(&end, encoding)
+            }
             _ => self.ended_alone(&end),
         };
         self.taken(next, Event::End(end), cx)

@@ -27,6 +27,8 @@ pub(crate) enum State {
     FieldDefsEof(Encoding),
     /// Rows, or their end.
     Rows(Encoding),
+    /// The end of rows, or ERR: a packet that is there and is no row.
+    RowsEnd(Encoding),
     /// More of a row that comes in parts: its first byte, and how much of it came.
     RowParts { encoding: Encoding, first: u8, size: usize },
     /// Rows of other columns than those that they would be read by, or their end.
@@ -78,7 +80,9 @@ impl State {
                 ProtocolStage::WaitForFieldDef
             }
             Self::FileRequest(_) => ProtocolStage::FileRequest,
-            Self::Rows(_) | Self::RowParts { .. } | Self::SkippedRows(_) => ProtocolStage::WaitForRow,
+            Self::Rows(_) | Self::RowsEnd(_) | Self::RowParts { .. } | Self::SkippedRows(_) => {
+                ProtocolStage::WaitForRow
+            }
             Self::Statistics | Self::Binlog => ProtocolStage::WaitForPacket,
             Self::PsDescription => ProtocolStage::WaitForPsDescription,
             Self::PsDefs(preparing) => match preparing.group {
@@ -109,10 +113,10 @@ impl State {
             Self::InfileVerdict { .. } => "OK or ERR after a LOCAL INFILE request",
             Self::FieldDefs { .. } => "a column definition",
             Self::FieldDefsEof(_) => "EOF after column definitions",
-            Self::Rows(Encoding::Text) | Self::SkippedRows(Encoding::Text) => "a text row or the end of rows",
-            Self::Rows(Encoding::Binary) | Self::SkippedRows(Encoding::Binary) => {
-                "a binary row or the end of rows"
-            }
+            Self::Rows(encoding) | Self::RowsEnd(encoding) | Self::SkippedRows(encoding) => match encoding {
+                Encoding::Text => "a text row or the end of rows",
+                Encoding::Binary => "a binary row or the end of rows",
+            },
             Self::RowParts { .. } => "the rest of a row",
             Self::Statistics => "statistics or ERR",
             Self::PsDescription => "COM_STMT_PREPARE_OK or ERR",

@@ -306,21 +306,18 @@ impl Framer {
         if self.reading == Reading::Joined {
             return Ok(Some(Run::Joined(self.end_join().into())));
         }
-        let mut end = 0;
-        let mut sequence = self.sequence;
-        while let Some((len, id)) = rx.get(end..).and_then(header) {
-            let Some(payload) = rx.get(end + HEADER_LEN..end + HEADER_LEN + len) else { break };
-            // Whatever is unusual is left where it is, for `poll` to judge.
-            if (id != sequence && !self.unnumbered)
-                || len > self.max_packet
-                || len == MAX_FRAME_PAYLOAD
-                || (end > 0 && !belongs(payload))
-            {
+        // Whatever is unusual is left where it is, for `poll` to judge.
+        let (limit, unnumbered) = (self.max_packet.min(MAX_FRAME_PAYLOAD - 1), self.unnumbered);
+        let (mut rest, mut sequence, mut first) = (&rx[..], self.sequence, true);
+        while let Some((&[a, b, c, id], behind)) = rest.split_first_chunk::<HEADER_LEN>() {
+            let len = u32::from_le_bytes([a, b, c, 0]) as usize;
+            let Some((payload, behind)) = behind.split_at_checked(len) else { break };
+            if (id != sequence && !unnumbered) || len > limit || !(first || belongs(payload)) {
                 break;
             }
-            end += HEADER_LEN + len;
-            sequence = id.wrapping_add(1);
+            (rest, sequence, first) = (behind, id.wrapping_add(1), false);
         }
+        let end = rx.len() - rest.len();
         self.sequence = sequence;
         Ok(Some(Run::Frames(rx.split_to(end).freeze())))
     }
