@@ -31,6 +31,7 @@
 mod codec;
 mod compress;
 mod error;
+mod join;
 mod limits;
 mod machine;
 mod packet;

@@ -3,6 +3,7 @@ use std::convert::Infallible;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::compress::Compressed;
+use crate::join::Join;
 use crate::{Limits, WireError};
 
 /// Bytes of a packet header: `int<3>` payload length, `int<1>` sequence id.
@@ -10,9 +11,6 @@ pub const HEADER_LEN: usize = 4;
 
 /// The largest payload of one frame. A frame of just this size says that another follows.
 pub const MAX_FRAME_PAYLOAD: usize = 0xff_ffff;
-
-/// How much of a packet of several frames is waited for at a time.
-const JOIN_STEP: usize = 32 << 10;
 
 const ERR_HEADER: u8 = 0xff;
 
@@ -95,37 +93,6 @@ pub(crate) enum Reading {
     Parts { left: usize, full: bool },
     /// By another framer, out of what compressed frames hold.
     Compressed,
-}
-
-/// A packet of several frames on its way. Its bytes are taken as they come: of a frame that is received whole before, there
-/// would be two copies.
-#[derive(Debug)]
-pub(crate) struct Join {
-    pub(crate) payload: Vec<u8>,
-    /// What is still to come of the current frame.
-    pub(crate) left: usize,
-    /// Another frame follows.
-    pub(crate) full: bool,
-}
-
-impl Default for Join {
-    fn default() -> Self {
-        Self { payload: Vec::new(), left: 0, full: true }
-    }
-}
-
-impl Join {
-    pub(crate) const fn is_complete(&self) -> bool {
-        self.left == 0 && !self.full
-    }
-
-    /// Takes what there is of the current frame.
-    fn take(&mut self, rx: &mut BytesMut) {
-        let here = self.left.min(rx.len());
-        self.payload.extend_from_slice(rx.get(..here).unwrap_or_default());
-        rx.advance(here);
-        self.left -= here;
-    }
 }
 
 impl Framer {
@@ -212,32 +179,6 @@ impl Framer {
             Reading::Parts { .. } => Ok(Frame::Need(rx.len() + 1)),
             Reading::Whole | Reading::Joined => self.poll_join(rx),
             Reading::Compressed => self.poll_compressed(rx),
-        }
-    }
-
-    /// Takes what is there of a packet off `rx` until it is whole.
-    fn poll_join(&mut self, rx: &mut BytesMut) -> Result<Frame, WireError> {
-        loop {
-            self.join.take(rx);
-            if self.join.left > 0 {
-                return Ok(Frame::Need(self.join.left.min(JOIN_STEP)));
-            }
-            if !self.join.full {
-                return Ok(Frame::Ready);
-            }
-            let Some((len, id)) = header(rx) else { return Ok(Frame::Need(HEADER_LEN)) };
-            let size = self.join.payload.len() + len;
-            if size > self.max_packet {
-                return Err(WireError::PacketTooLarge { size, limit: self.max_packet });
-            }
-            if id != self.sequence {
-                self.tolerate(id, None)?;
-            }
-            rx.advance(HEADER_LEN);
-            self.sequence = self.sequence.wrapping_add(1);
-            // So much and no more: what doubles would hold three times as much.
-            self.join.payload.reserve_exact(len);
-            (self.join.left, self.join.full) = (len, len == MAX_FRAME_PAYLOAD);
         }
     }
 
@@ -342,11 +283,6 @@ impl Framer {
             None if self.reading == Reading::Joined => drop(self.end_join()),
             None => {}
         }
-    }
-
-    pub(crate) fn end_join(&mut self) -> Vec<u8> {
-        self.reading = Reading::Whole;
-        std::mem::take(&mut self.join).payload
     }
 
     /// Appends a command to `tx`: its byte, and two pieces behind it. Returns the payload's length. The ids begin anew.

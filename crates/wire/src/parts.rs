@@ -183,7 +183,7 @@ mod tests {
                         assert!(part.bytes.iter().all(|byte| *byte == 7));
                         (got, over) = (got + part.bytes.len(), part.last);
                     }
-                    None => rx.extend_from_slice(&std::mem::take(&mut behind)[..]),
+                    None => rx.extend_from_slice(std::mem::take(&mut behind)),
                 }
             }
             assert!(got == size && rx.is_empty() && f.poll(&mut rx) == Ok(Frame::Need(HEADER_LEN)), "{cut}");
