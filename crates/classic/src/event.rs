@@ -60,6 +60,12 @@ impl ResultEnd {
         self.status
     }
 
+    /// What a packet before it said of OUT parameters.
+    pub(crate) const fn add_status(&mut self, before: StatusFlags) {
+        let kept = StatusFlags::SERVER_PS_OUT_PARAMS.union(StatusFlags::SERVER_MORE_RESULTS_EXISTS);
+        self.status.insert(before.intersection(kept));
+    }
+
     /// How many warnings `SHOW WARNINGS` would list.
     #[must_use]
     pub const fn warnings(&self) -> u16 {

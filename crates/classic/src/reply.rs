@@ -186,7 +186,8 @@ impl Session {
         let err = ErrPacket::parse(payload, self.capabilities).map_err(|error| self.malformed(error))?;
         self.status.remove(StatusFlags::SERVER_MORE_RESULTS_EXISTS);
         self.collector.clear();
-        self.served_out |= self.is_idle();
+        // A dump that is refused is none, and the server goes on.
+        self.served_out = !matches!(self.state, State::Binlog) && (self.served_out || self.is_idle());
         let event = match std::mem::replace(&mut self.state, State::Idle) {
             State::InfileVerdict { refused: Some(file_name), .. } => {
                 Event::InfileRefused(Box::new(InfileRefused { file_name, verdict: Err(err) }))
@@ -339,6 +340,7 @@ impl Session {
             // A cursor is open, so no rows come, and no second EOF.
             return self.result_end(cx);
         }
+        self.status = eof.status();
         self.framer.consume(cx.rx);
         self.state = State::Rows(encoding);
         Ok(None)
@@ -350,7 +352,11 @@ impl Session {
         if !is_end(payload, self.capabilities) {
             return Err(self.unexpected(cx));
         }
-        let end = end(payload, self.capabilities).map_err(|error| self.malformed(error))?;
+        let mut end = end(payload, self.capabilities).map_err(|error| self.malformed(error))?;
+        if self.has_eof() && self.status.contains(StatusFlags::SERVER_PS_OUT_PARAMS) {
+            // Of OUT parameters, only the EOF behind the definitions says so, and that more results follow.
+            end.add_status(self.status);
+        }
         let next = match self.state {
             State::Rows(encoding) | State::RowsEnd(encoding) | State::SkippedRows(encoding) => {
                 self.ended(&end, encoding)

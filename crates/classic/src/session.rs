@@ -436,6 +436,34 @@ mod tests {
     }
 
     #[test]
+    fn only_the_first_eof_of_out_parameters_says_that_more_follows() {
+        let (mut rx, mut tx, mut trace) = (BytesMut::new(), BytesMut::new(), NoTrace);
+        // one column, its definition
+        rx.extend_from_slice(b"\x01\x00\x00\x01\x01\x17\x00\x00\x02\x03def\x00\x00\x00\x01b\x00\x0c");
+        rx.extend_from_slice(b"\x3f\x00\x02\x00\x00\x00\x08\x81\x00\x00\x00\x00");
+        // EOF, status PS_OUT_PARAMS | MORE_RESULTS | AUTOCOMMIT; one row
+        rx.extend_from_slice(b"\x05\x00\x00\x03\xfe\x00\x00\x0a\x10");
+        rx.extend_from_slice(b"\x0a\x00\x00\x04\x00\x00\x07\x00\x00\x00\x00\x00\x00\x00");
+        // EOF, status AUTOCOMMIT; OK
+        rx.extend_from_slice(
+            b"\x05\x00\x00\x05\xfe\x00\x00\x02\x00\x07\x00\x00\x06\x00\x00\x00\x02\x00\x00\x00",
+        );
+        let mut session = session();
+        let mut cx = Cx::new(&mut rx, &mut tx, &mut trace);
+        session.stmt_execute(1, 0, &[], &mut cx).unwrap();
+        let mut ends = Vec::new();
+        while let Ok(Step::Event(event)) = session.advance(&mut cx) {
+            match event {
+                Event::End(end) => ends.push(end.status().bits()),
+                Event::Ok(ok) => ends.push(ok.status().bits()),
+                _ => {}
+            }
+        }
+        assert_eq!(ends, [0x100a, 0x0002]);
+        assert!(session.is_idle() && cx.rx.is_empty());
+    }
+
+    #[test]
     fn an_err_means_that_no_more_results_follow() {
         let mut session = session();
         // OK with MORE_RESULTS, then ERR 1317

@@ -352,6 +352,13 @@ impl Statement {
         if self.detached || self.error.is_some() {
             return self.outcome(Name::StmtNext, true, None);
         }
+        if handle.owed == Owed::Rows && handle.status() & StatusFlags::SERVER_MORE_RESULTS_EXISTS.bits() != 0
+        {
+            // With EOF behind the definitions, the server has told already that there is one.
+            if let Err(failed) = handle.flush_rows().await {
+                return self.done(Name::StmtNext, Err(failed));
+            }
+        }
         if handle.owed == Owed::Rows {
             let failed = Failed::out_of_sync();
             handle.tell_unread(failed.errno);
