@@ -11,12 +11,14 @@ mod paths;
 mod results;
 mod script;
 mod session;
+mod texts;
 
 pub use connect::{change_user, connector};
 pub use mechanisms::mechanisms;
 pub use parsers::{framer, greeting, packets, switches, url};
 pub use results::{endings, prepared, result_set};
 pub use session::session;
+pub use texts::texts;
 
 /// A target: its name, its body, and inputs to start from.
 pub struct Target {
@@ -29,7 +31,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     Target { name: "change_user", body: change_user, seeds: connect::change_user_seeds },
     Target { name: "connector", body: connector, seeds: connect::seeds },
     Target { name: "endings", body: endings, seeds: results::ending_seeds },
@@ -41,5 +43,6 @@ pub const TARGETS: [Target; 12] = [
     Target { name: "result_set", body: result_set, seeds: results::result_set_seeds },
     Target { name: "session", body: session, seeds: session::seeds },
     Target { name: "switches", body: switches, seeds: parsers::switch_seeds },
+    Target { name: "texts", body: texts, seeds: texts::seeds },
     Target { name: "url", body: url, seeds: parsers::url_seeds },
 ];

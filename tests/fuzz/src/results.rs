@@ -1,11 +1,14 @@
 //! What a session makes of result sets, of the ends of replies, and of prepared statements.
 
+use std::fmt;
+
 use bytes::BytesMut;
 use porpoise_classic::{
-    CapabilityFlags, Collation, Columns, Event, Misuse, ResultEnd, Row, RowBatch, RowRef, Session,
+    CapabilityFlags, Collation, Columns, Encoding, Event, Misuse, ResultEnd, Row, RowBatch, RowRef, Session,
     SessionSeed, StateChange,
 };
 use porpoise_trace::NoTrace;
+use porpoise_value::{Date, DateTime, Decimal, FromRow, Time, Value};
 use porpoise_wire::{Cx, Framer, Limits, Machine, Step};
 
 use crate::paths::Path;
@@ -107,8 +110,67 @@ fn each_row(batch: &RowBatch, path: &mut Path) {
     for row in batch {
         assert_eq!(row.len(), batch.columns().len());
         cells(row, path);
+        values(row, path);
         same(row, &row.share());
         same(row, &row.detach());
+    }
+    typed::<(Option<i64>, Option<String>)>(batch, path);
+    typed::<(Option<Value>, Option<&[u8]>, Option<Time>)>(batch, path);
+    typed::<(Option<Decimal>,)>(batch, path);
+}
+
+/// Rows as a type: as many as there are, and each is that which it is alone.
+fn typed<'a, T: FromRow<'a> + fmt::Debug>(batch: &'a RowBatch, path: &mut Path) {
+    let plan = match batch.plan::<T>() {
+        Ok(plan) => plan,
+        Err(error) => return path.tells(&error),
+    };
+    for row in batch {
+        match row.read::<T>(&plan) {
+            Ok(_) => path.passes(&true),
+            Err(error) => path.tells(&error),
+        }
+    }
+}
+
+/// Each cell as values of many types: what is no cell is no value, and NULL is NULL.
+fn values(row: RowRef<'_>, path: &mut Path) {
+    for (i, cell) in row.iter().enumerate().take(row.len()) {
+        let value = row.value(i);
+        match (&cell, &value) {
+            (Err(_), value) => assert!(value.is_err(), "cell {i} is broken, and its value is {value:?}"),
+            (Ok(None), Ok(value)) => assert!(value.is_null(), "cell {i} is NULL, and its value is {value:?}"),
+            (Ok(Some(_)), Ok(value)) => {
+                assert!(!value.is_null(), "cell {i} is not NULL");
+                path.passes(&std::mem::discriminant(value));
+                if let Ok(owned) = value.to_owned() {
+                    assert!(!owned.to_string().is_empty() || value.as_bytes().is_some());
+                }
+            }
+            (_, Err(error)) => path.tells(error),
+        }
+        let as_bytes = row.get_as::<Option<&[u8]>>(i);
+        if let (Ok(bytes), Ok(cell), Encoding::Text) = (&as_bytes, cell, row.encoding()) {
+            assert_eq!(*bytes, cell, "bytes of a text cell");
+        }
+        path.passes(&(
+            row.get_as::<u8>(i).is_ok(),
+            row.get_as::<i64>(i).is_ok(),
+            row.get_as::<f64>(i).is_ok(),
+            row.get_as::<&str>(i).is_ok(),
+            row.get_as::<Date>(i).is_ok(),
+            row.get_as::<DateTime>(i).is_ok(),
+            row.get_as::<Time>(i).is_ok(),
+            row.get_as::<Decimal>(i).is_ok(),
+            as_bytes.is_ok(),
+        ));
+        // What fits into fewer bits is the same in more.
+        if let Ok(small) = row.get_as::<i8>(i) {
+            assert_eq!(row.get_as::<i64>(i).ok(), Some(small.into()));
+        }
+        if let Ok(small) = row.get_as::<u16>(i) {
+            assert_eq!(row.get_as::<u64>(i).ok(), Some(small.into()));
+        }
     }
 }
 
@@ -119,7 +181,7 @@ fn cells(row: RowRef<'_>, path: &mut Path) {
     let payload = row.payload().as_ptr_range();
     let mut bytes = 0;
     for (i, cell) in cells.iter().enumerate() {
-        path.passes(&cell.map(|cell| cell.map(<[u8]>::is_empty)).ok());
+        path.passes(&cell.as_ref().ok().map(|cell| cell.map(<[u8]>::is_empty)));
         match cell {
             Ok(Some(cell)) => {
                 bytes += cell.len();

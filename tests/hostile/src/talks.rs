@@ -11,7 +11,7 @@ use porpoise_classic::{CapabilityFlags, Columns, Event, Misuse, Session};
 use porpoise_driver::{Client, Error, Options, Tap};
 use porpoise_wire::{Cx, Limits};
 
-use crate::answers::{answer, answer_with_eof, answer_with_metadata};
+use crate::answers::{answer, answer_with_eof, answer_with_metadata, without_drain_clock};
 use crate::cases::plain;
 use crate::packets::{
     ALL, DEPRECATE_EOF, SSL, column, column_of, end, end_more, eof, err, greeting_of, more, ok, ok_more,
@@ -67,7 +67,7 @@ impl Dialect {
     /// When the options cannot be used.
     #[must_use]
     pub fn options(self, limits: Limits) -> Arc<Options> {
-        let options = plain().connect(|connect| match self {
+        let options = without_drain_clock(plain()).connect(|connect| match self {
             Self::Metadata => {
                 connect.limits(limits).with(CapabilityFlags::CLIENT_OPTIONAL_RESULTSET_METADATA)
             }
