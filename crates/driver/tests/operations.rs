@@ -4,6 +4,9 @@
 #[path = "operations/cancel.rs"]
 mod cancel;
 #[cfg(test)]
+#[path = "operations/cost.rs"]
+mod cost;
+#[cfg(test)]
 #[path = "operations/drops.rs"]
 mod drops;
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use futures::TryStreamExt;
 use porpoise_driver::{Client, Error, Operation};
 use porpoise_hostile_tests::Act;
 use porpoise_hostile_tests::watch::{self, Poller};
@@ -50,10 +51,68 @@ dropped! {
     kill: |client| Box::pin(client.kill(7));
     reset_connection: |client| Box::pin(client.reset_connection());
     reset: |client| Box::pin(client.reset());
+    query_all: |client| Box::pin(async { client.query_all::<String>("rows a 5").await.map(drop) });
+    query_first: |client| Box::pin(async { client.query_first::<String>("rows a 5").await.map(drop) });
+    query_with: |client| Box::pin(async {
+        client.query_with("rows a 5", &[("trace", 7)]).await?.finish().await
+    });
+    query_big: |client| Box::pin(async {
+        let mut rows = client.query_big("rows a 5", 0).await?;
+        while rows.next().await?.is_some() {}
+        Ok(())
+    });
+    stream: |client| Box::pin(async {
+        let rows: Vec<String> = client.query("rows a 5").await?.into_rows().try_collect().await?;
+        assert_eq!(rows, ["a"; 5]);
+        Ok(())
+    });
+    exec: |client| Box::pin(client.exec_drop("a ? ?", (1, "x")));
+    exec_batch: |client| Box::pin(async {
+        let done = client.exec_batch("a ?", (0..50).map(|n| (n,))).await?;
+        assert_eq!(done.executions, 50);
+        Ok(())
+    });
+    exec_cursor: |client| Box::pin(async {
+        let mut cursor = client.exec_cursor("cursor", (), 2).await?;
+        let mut rows = 0;
+        while let Some(batch) = cursor.next_batch().await? {
+            rows += batch.len();
+        }
+        assert_eq!(rows, 4);
+        Ok(())
+    });
     prepare: |client| Box::pin(async { client.prepare("a ?").await.map(drop) });
     wait_for_gtid: |client| Box::pin(async {
         client.wait_for_gtid("u:1", Duration::from_secs(1)).await.map(drop)
     });
+}
+
+/// A cursor that is open is closed before anything else.
+#[test]
+fn a_cursor_in_the_middle() {
+    let poller = Poller::default();
+    for seed in 0..20 {
+        for polls in 0.. {
+            let (mut client, peer) = answered(Some(seed));
+            let mut call = Box::pin(async {
+                let mut cursor = client.exec_cursor("cursor", (), 2).await.unwrap();
+                while cursor.next_batch().await.unwrap().is_some() {}
+            });
+            let done = poller.poll_times(call.as_mut(), polls).is_some();
+            drop(call);
+            watch::run(client.ping()).unwrap();
+            let heard = heard(&peer);
+            let commands: Vec<_> = heard.iter().map(String::as_str).collect();
+            let execute = commands.contains(&"execute 6");
+            // Its last rows may have come.
+            let reset = commands.ends_with(&["reset 6", "ping"]);
+            let ended = commands.iter().filter(|command| **command == "fetch 6").count() == 2;
+            assert!(reset == (execute && !done) || (ended && !reset), "seed {seed}, {polls}: {commands:?}");
+            if done {
+                break;
+            }
+        }
+    }
 }
 
 /// A clock for what is never done.

@@ -1,5 +1,6 @@
 //! A server that answers commands, so that a reply tells which command it is for.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use porpoise_driver::blocking::BLOCKING;
@@ -38,6 +39,8 @@ pub(crate) fn answered(moods: Option<u64>) -> (Client, Peer) {
 /// | `COM_STMT_CLOSE`, `COM_STMT_SEND_LONG_DATA` | none |
 /// | a block of a file | none; the empty one OK |
 ///
+/// | `COM_STMT_EXECUTE` and `COM_STMT_FETCH` of `cursor` | a cursor of four rows, two each |
+///
 /// All else is answered by OK.
 pub(crate) fn answer(packet: &[u8]) -> Vec<Vec<u8>> {
     match packet {
@@ -48,11 +51,42 @@ pub(crate) fn answer(packet: &[u8]) -> Vec<Vec<u8>> {
             let header = vec![0, id, 0, 0, 0, 0, 0, u8::try_from(params).unwrap(), 0, 0, 0, 0];
             std::iter::once(header).chain(std::iter::repeat_n(column("?"), params)).collect()
         }
+        // COM_QUERY with attributes
+        [3, count, 1, attributes @ ..] if *count > 0 => {
+            let at = attributes.windows(5).position(|window| window == b"rows ").unwrap();
+            query(&String::from_utf8_lossy(&attributes[at..]))
+        }
+        // A cursor is opened for the statement `cursor`; it has two fetches of two rows.
+        [0x17, 6, ..] => vec![vec![1], column("a"), ended(CURSOR_EXISTS)],
+        [0x1c, 6, ..] => {
+            let last = FETCHES.with(|fetches| {
+                fetches.set(!fetches.get());
+                !fetches.get()
+            });
+            let row = b"\x00\x00\x01a".to_vec();
+            vec![row.clone(), row, ended(if last { CURSOR_EXISTS | LAST_ROW_SENT } else { CURSOR_EXISTS })]
+        }
+        [0x1a, ..] => {
+            FETCHES.with(|fetches| fetches.set(false));
+            vec![ok()]
+        }
         [0x18 | 0x19, ..] => Vec::new(),
         // What a file holds here.
         [b'#', ..] => Vec::new(),
         _ => vec![ok()],
     }
+}
+
+const CURSOR_EXISTS: u8 = 0x40;
+const LAST_ROW_SENT: u8 = 0x80;
+
+thread_local! {
+    /// Whether an odd number of fetches was heard.
+    static FETCHES: Cell<bool> = const { Cell::new(false) };
+}
+
+fn ended(status: u8) -> Vec<u8> {
+    vec![0xfe, 0, 0, 0x02 | status, 0, 0, 0]
 }
 
 fn query(sql: &str) -> Vec<Vec<u8>> {
@@ -85,6 +119,7 @@ pub(crate) fn heard(peer: &Peer) -> Vec<String> {
             [0x18, id, _, _, _, param, _, data @ ..] => format!("long {id} {param} {}", data.len()),
             [0x19, id, ..] => format!("close {id}"),
             [0x1a, id, ..] => format!("reset {id}"),
+            [0x1c, id, ..] => format!("fetch {id}"),
             [0x1f] => "reset".into(),
             other => String::from_utf8_lossy(other).into_owned(),
         })
