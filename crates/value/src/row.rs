@@ -107,17 +107,18 @@ tuples! {
     (A B C D E F G H I J K L M N O P);
 }
 
-/// Types that are rows of one column.
+/// Makes types rows of one column.
 macro_rules! single {
     ($([$($generic:tt)*] $target:ty;)+) => {$(
-        impl<'r, $($generic)*> FromRow<'r> for $target {
-            fn plan<C: ColumnSource + ?Sized>(columns: &C) -> Result<Plan, PlanError> {
-                let field = Field::new::<Self>("");
-                Plan::by_position(columns, <Self as FromValue<'r>>::target(), &[field])
+        impl<'r, $($generic)*> $crate::FromRow<'r> for $target {
+            fn plan<C: $crate::ColumnSource + ?Sized>(columns: &C) -> Result<$crate::Plan, $crate::PlanError> {
+                let field = $crate::Field::new::<Self>("");
+                $crate::Plan::by_position(columns, <Self as $crate::FromValue<'r>>::target(), &[field])
             }
 
             #[inline]
-            fn from_row<R: RowSource<'r>>(plan: &Plan, row: R) -> Result<Self, R::Error> {
+            fn from_row<R: $crate::RowSource<'r>>(plan: &$crate::Plan, row: R) -> Result<Self, R::Error> {
+                use $crate::CellSource as _;
                 let mut cells = row.cells(plan)?;
                 let value = cells.take::<Self>()?;
                 cells.finish()?;
@@ -126,6 +127,8 @@ macro_rules! single {
         }
     )+};
 }
+
+pub(crate) use single;
 
 single! {
     [] i8;
