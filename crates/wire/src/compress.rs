@@ -49,6 +49,8 @@ pub(crate) struct Compressed {
     frame: Option<Current>,
     /// What is wrong with what comes next, unless it is an ERR packet.
     suspect: Option<WireError>,
+    /// What is wrong behind what was inflated.
+    failed: Option<WireError>,
     pub(crate) store_only: bool,
     /// Bytes that frames held, in all.
     total: u64,
@@ -86,6 +88,7 @@ impl Compressed {
             plain: BytesMut::new(),
             frame: None,
             suspect: None,
+            failed: None,
             store_only: false,
             total: 0,
             compression,
@@ -132,11 +135,32 @@ impl Compressed {
         need: usize,
         sequence: &mut u8,
     ) -> Result<Option<usize>, WireError> {
-        let (target, before) = (need.max(AHEAD), self.plain.len());
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let before = self.plain.len();
+        let pumped = self.pump(rx, need, sequence);
+        self.total += (self.plain.len() - before) as u64;
+        if let Err(error) = pumped {
+            // What the frames before it held is still good.
+            let bad = self.frame.map_or(0, |frame| frame.inflated);
+            self.plain.truncate(self.plain.len().saturating_sub(bad));
+            self.failed = Some(error);
+            self.frame = None;
+        }
+        match (self.plain.len() >= need, self.failed) {
+            (true, _) => Ok(None),
+            (false, Some(error)) => Err(error),
+            (false, None) => Ok(Some(self.needed(rx))),
+        }
+    }
+
+    fn pump(&mut self, rx: &mut BytesMut, need: usize, sequence: &mut u8) -> Result<(), WireError> {
+        let target = need.max(AHEAD);
         loop {
             let Some(mut frame) = self.frame else {
                 if self.plain.len() >= target || !self.begin_frame(rx, need, sequence)? {
-                    break;
+                    return Ok(());
                 }
                 continue;
             };
@@ -144,18 +168,18 @@ impl Compressed {
             let (left, inflated) = (frame.left, frame.inflated);
             let over = if frame.announced == 0 {
                 self.stored(&mut frame, rx, room);
-                frame.left == 0
+                Ok(frame.left == 0)
             } else {
-                self.inflate(&mut frame, rx, room)?
+                self.inflate(&mut frame, rx, room)
             };
-            self.frame = (!over).then_some(frame);
-            if !over && (left, inflated) == (frame.left, frame.inflated) {
-                break;
+            self.frame = Some(frame);
+            let over = over?;
+            if over {
+                self.frame = None;
+            } else if (left, inflated) == (frame.left, frame.inflated) {
+                return Ok(());
             }
         }
-        self.total += (self.plain.len() - before) as u64;
-        let enough = self.plain.len() >= need;
-        Ok(if enough { None } else { Some(self.needed(rx)) })
     }
 
     /// How many bytes `rx` must hold to go on.

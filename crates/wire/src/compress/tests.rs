@@ -351,6 +351,28 @@ fn a_frame_must_inflate_to_what_it_announces() {
 }
 
 #[test]
+fn what_came_before_an_error_is_still_given() {
+    for compression in BOTH {
+        let good = frame(compression, 0, &packet(0, b"good"), true);
+        for bad in [
+            announced(1, 100, &[0xa5; 40]),
+            announced(1, 9, &frame(compression, 0, &packet(0, b"bad"), true)[7..]),
+        ] {
+            let mut f = framer(compression, 100);
+            let mut rx = BytesMut::from(&[&good[..], &bad].concat()[..]);
+            assert_eq!((f.poll(&mut rx), f.payload(&rx)), (Ok(Frame::Ready), &b"good"[..]));
+            f.consume(&mut rx);
+            let error = f.poll(&mut rx);
+            assert!(
+                matches!(error, Err(WireError::Inflate { .. } | WireError::InflatedSize { .. })),
+                "{error:?}"
+            );
+            assert_eq!(f.poll(&mut rx), error);
+        }
+    }
+}
+
+#[test]
 fn a_bomb_is_inflated_a_little_at_a_time() {
     for compression in BOTH {
         // A frame of zeros: four million empty packets.
