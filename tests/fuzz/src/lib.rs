@@ -4,6 +4,7 @@
 //! Each takes any bytes, and panics if porpoise breaks a promise: no panic, no endless loop, no illegal stage (the
 //! machines assert that themselves), errors that repeat, output that stays small.
 
+mod compressed;
 mod connect;
 mod mechanisms;
 mod parsers;
@@ -13,6 +14,7 @@ mod script;
 mod session;
 mod texts;
 
+pub use compressed::compressed;
 pub use connect::{change_user, connector};
 pub use mechanisms::mechanisms;
 pub use parsers::{framer, greeting, packets, switches, url};
@@ -31,8 +33,9 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     Target { name: "change_user", body: change_user, seeds: connect::change_user_seeds },
+    Target { name: "compressed", body: compressed, seeds: compressed::seeds },
     Target { name: "connector", body: connector, seeds: connect::seeds },
     Target { name: "endings", body: endings, seeds: results::ending_seeds },
     Target { name: "framer", body: framer, seeds: parsers::framer_seeds },
