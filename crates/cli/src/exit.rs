@@ -27,15 +27,15 @@ pub(crate) enum Exit {
 impl Exit {
     /// All of them, as the help lists them.
     pub(crate) const ALL: [(Self, &'static str); 9] = [
-        (Self::Connected, "connected"),
-        (Self::Refused, "the server refused: wrong password, unknown database, no connection left"),
-        (Self::Usage, "usage: an argument, the URL, or an option that cannot be used"),
+        (Self::Connected, "connected, and all that was asked for succeeded"),
+        (Self::Refused, "the server refused: the login, the database, a statement; or a command failed"),
+        (Self::Usage, "usage: an argument, the URL, an option or a script that cannot be used"),
         (Self::Network, "the network: no such host, nothing listens, closed, a deadline passed"),
         (Self::Tls, "TLS: none offered, certificate not accepted, handshake failed"),
         (Self::Authentication, "authentication that this side refuses or cannot do"),
         (Self::Protocol, "not MySQL, or a server that breaks the protocol"),
         (Self::InitCommand, "the login succeeded, an init command failed"),
-        (Self::Output, "the report could not be written"),
+        (Self::Output, "the output could not be written"),
     ];
 
     /// Of a process that Ctrl-C ended, as shells have it.
@@ -123,7 +123,7 @@ impl fmt::Display for Failure {
             Self::Password(error) | Self::Script(error) => f.write_str(error),
             Self::Row(error) => error.fmt(f),
             Self::Runtime(error) => write!(f, "the runtime does not start: {error}"),
-            Self::Output(error) => write!(f, "the report could not be written: {error}"),
+            Self::Output(error) => write!(f, "the output could not be written: {error}"),
         }
     }
 }

@@ -1,8 +1,9 @@
-//! `porpoise`: why is a MySQL connection slow, or dead, and at which stage?
+//! `porpoise`: why is a MySQL connection slow, or dead, and at which stage? And what comes after it.
 //!
-//! `porpoise connect URL` makes one connection and shows its stages as a waterfall, then what was negotiated; or
-//! the stage in which it died, and what to do. `--format json` and `jsonl` are for programs, `--repeat` for
-//! statistics.
+//! - `porpoise connect URL` makes one connection and shows its stages as a waterfall, then what was negotiated; or
+//!   the stage in which it died, and what to do. `--repeat` gives statistics.
+//! - `porpoise query URL SQL` runs statements and shows their results, as they come.
+//! - `porpoise run URL [FILE]` is a shell for the protocol: one command a line, told event by event.
 //!
 //! # Exit codes
 //!
@@ -10,17 +11,17 @@
 //!
 //! | code | meaning |
 //! |---|---|
-//! | 0 | connected |
-//! | 1 | the server refused: wrong password, unknown database, no connection left |
-//! | 2 | usage: an argument, the URL, or an option that cannot be used |
+//! | 0 | connected, and all that was asked for succeeded |
+//! | 1 | the server refused: the login, the database, a statement; or a command failed |
+//! | 2 | usage: an argument, the URL, an option or a script that cannot be used |
 //! | 3 | the network: no such host, nothing listens, closed, a deadline passed |
 //! | 4 | TLS: none offered, certificate not accepted, handshake failed |
 //! | 5 | authentication that this side refuses or cannot do |
 //! | 6 | not MySQL, or a server that breaks the protocol |
 //! | 7 | the login succeeded, an init command failed |
-//! | 8 | the report could not be written |
+//! | 8 | the output could not be written |
 //!
-//! With `--repeat` it is the code of the first connect that failed.
+//! With `--repeat` it is the code of the first connect that failed, of a script that of the first command.
 
 mod args;
 mod connect;

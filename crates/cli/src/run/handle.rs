@@ -47,6 +47,9 @@ pub(super) struct Handle {
     warnings: u16,
     status: u16,
     info: String,
+    /// Rows of a statement were read one by one to their end. MySQL's own library then takes the connection for ready,
+    /// even while results are owed.
+    fetched: bool,
     /// The statement that may be asked for a file.
     infile: Option<String>,
 }
@@ -64,6 +67,7 @@ impl Handle {
             warnings: 0,
             status,
             info: String::new(),
+            fetched: false,
             infile: None,
         }
     }
@@ -83,11 +87,21 @@ impl Handle {
 
     /// Tells an error that is found before anything is sent.
     pub(super) fn tell(&self, errno: u16) {
-        let stage = match self.owed {
+        self.output.tell(self.stage(), &TraceEvent::Error { errno });
+    }
+
+    /// The protocol stage between commands.
+    const fn stage(&self) -> ProtocolStage {
+        match self.owed {
             Owed::Rows => ProtocolStage::WaitForRow,
+            Owed::Results if !self.fetched => ProtocolStage::WaitForResult,
             _ => ProtocolStage::ReadyForCommand,
-        };
-        self.output.tell(stage, &TraceEvent::Error { errno });
+        }
+    }
+
+    /// A statement's rows were read one by one to their end.
+    pub(super) const fn fetched(&mut self) {
+        self.fetched = true;
     }
 
     /// Tells that the next result was asked for before the rows of this one were read.
@@ -237,6 +251,7 @@ impl Handle {
     pub(super) async fn open(&mut self) -> Result<Opened, Failed> {
         self.affected = -1;
         self.warnings = 0;
+        self.fetched = false;
         match self.next().await? {
             Some(Event::Ok(ok)) => {
                 self.ok(&ok);
@@ -372,7 +387,7 @@ impl Handle {
         let Some(client) = self.client.take() else { return };
         if self.owed == Owed::Results {
             self.tell(Failed::out_of_sync().errno);
-            self.output.tell(ProtocolStage::ReadyForCommand, &TraceEvent::Disconnected);
+            self.output.tell(self.stage(), &TraceEvent::Disconnected);
             return;
         }
         // Rows that are owed are not read for this. A server that is gone already is no fault of the shell.

@@ -61,7 +61,7 @@ impl Shell {
             },
             Name::Commit => self.plain("commit").await,
             Name::Rollback => self.plain("rollback").await,
-            Name::Charset => self.charset(argument.trim()).await,
+            Name::Charset => return self.charset(argument.trim()).await,
             Name::FieldList => handle.simple(|session, cx| session.field_list(argument, "", cx)).await,
             Name::Debug => handle.simple(|session, cx| session.debug(cx)).await,
             Name::BinlogDump => self.handle.binlog_dump(argument.trim()).await,
@@ -186,13 +186,21 @@ impl Shell {
         Ok(Arc::clone(options.connect()))
     }
 
-    async fn charset(&mut self, name: &str) -> Result<Facts, Failed> {
+    async fn charset(&mut self, name: &str) -> Outcome {
+        let word = Name::Charset.word();
         if Collation::default_of(name).is_none() {
             let errno = ClientError::CR_CANT_READ_CHARSET;
             self.handle.tell(errno);
-            return Err(Failed::client(errno, format!("no character set is known as {name:?}")));
+            return Outcome::of(
+                word,
+                Err(Failed::client(errno, format!("no character set is known as {name:?}"))),
+            );
         }
-        self.plain(&format!("SET NAMES {name}")).await
+        // Without a connection it is kept for the next one, which is no error; that of the connection is still there.
+        let lost = self.handle.client().is_none();
+        let set = self.plain(&format!("SET NAMES {name}")).await;
+        let outcome = Outcome::of(word, set);
+        Outcome { rc: outcome.rc && !lost, ..outcome }
     }
 
     fn killer(&self, victim: Victim) -> Option<std::thread::JoinHandle<Result<(), porpoise::Error>>> {

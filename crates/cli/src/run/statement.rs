@@ -205,19 +205,25 @@ impl Statement {
         for param in self.bound.iter_mut().flatten() {
             param.sent_ahead = false;
         }
-        self.opened(handle).await
+        self.opened(handle, self.columns).await
     }
 
-    /// Reads the beginning of a result and decides where its rows come from.
-    async fn opened(&mut self, handle: &mut Handle) -> Done {
+    /// Reads the beginning of a result and decides where its rows come from. `told`: how many columns it has to have; 0 if
+    /// nobody knows.
+    async fn opened(&mut self, handle: &mut Handle, told: usize) -> Done {
         let Opened::Columns(columns) = handle.open().await? else {
             (self.columns, self.executed, self.source) = (0, true, Source::Nowhere);
             return Ok(());
         };
-        (self.columns, self.executed) = (columns.len(), true);
+        self.executed = true;
+        self.source = Source::Connection;
+        if told > 0 && told != columns.len() {
+            let message = format!("the result has {} columns, the prepared statement {told}", columns.len());
+            return Err(Failed::client(ClientError::CR_NEW_STMT_METADATA, message));
+        }
+        self.columns = columns.len();
         handle.output.begin(&columns);
         self.defined = columns;
-        self.source = Source::Connection;
         if self.cursor > 0 {
             // Whether the server opened a cursor shows in what follows the definitions. Without one, all rows are read.
             let cursor = StatusFlags::SERVER_STATUS_CURSOR_EXISTS.bits();
@@ -256,7 +262,10 @@ impl Statement {
                 Err(failed) => return (0, Err(failed)),
             }
         }
-        let (rows, read) = self.read(handle, u64::MAX).await;
+        let (rows, read) = match self.source {
+            Source::Connection => handle.rows().await,
+            _ => self.read(handle, u64::MAX).await,
+        };
         if read.is_err() {
             return (0, read);
         }
@@ -268,7 +277,13 @@ impl Statement {
     async fn row(&mut self, handle: &mut Handle) -> Result<bool, Failed> {
         match self.source {
             Source::Nowhere => Ok(false),
-            Source::Connection => handle.row(true).await,
+            Source::Connection => {
+                let found = handle.row(true).await?;
+                if !found {
+                    handle.fetched();
+                }
+                Ok(found)
+            }
             Source::Stored { left: 0 } => Ok(false),
             Source::Stored { left } => {
                 self.source = Source::Stored { left: left - 1 };
@@ -368,7 +383,7 @@ impl Statement {
             // No error: there is none.
             return self.outcome(Name::StmtNext, true, None);
         }
-        let opened = self.opened(handle).await;
+        let opened = self.opened(handle, 0).await;
         self.read_and_tell(Name::StmtNext, handle, opened, Reading::All).await
     }
 
