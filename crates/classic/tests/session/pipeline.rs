@@ -23,7 +23,10 @@ fn pipelined(
     let mut cx = Cx::new(&mut rx, &mut tx, &mut trace);
     let columns = Columns::default();
     for (act, _) in script {
-        act.send(&mut session, &columns, &mut cx).unwrap();
+        // A dump is never sent behind another command, nor another behind a dump.
+        if let Err(misuse) = act.send(&mut session, &columns, &mut cx) {
+            assert!(matches!(misuse, Misuse::Busy | Misuse::OutOfStep));
+        }
     }
     let sent = cx.tx.split().to_vec();
     let replies: Vec<u8> = script.iter().flat_map(|(_, reply)| reply.bytes().to_vec()).collect();

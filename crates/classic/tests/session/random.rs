@@ -8,6 +8,10 @@ use crate::support::{Act, Exchange, Feed, MODERN, Reply, column, play};
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         4 => Just(Act::Query("x")),
+        2 => Just(Act::Load("x", &[b"1,a\n", b"2,b\n"])),
+        1 => Just(Act::Bound(false, Vec::new())),
+        1 => Just(Act::Register),
+        1 => Just(Act::Dump),
         1 => Just(Act::Ping),
         1 => Just(Act::Statistics),
         1 => Just(Act::Debug),

@@ -2,8 +2,8 @@
 
 use bytes::BytesMut;
 use porpoise_classic::{
-    CapabilityFlags, ClassicError, Columns, Encoding, Event, Execute, ExecuteError, Misuse, RowError,
-    Session, SessionSeed,
+    BinlogDump, CapabilityFlags, ClassicError, Columns, Encoding, Event, Execute, ExecuteError, Misuse,
+    RegisterReplica, RowError, Session, SessionSeed,
 };
 use porpoise_trace::{Record, TraceSink};
 use porpoise_value::{ConvertError, ParamRef, Placeholders, ToValue, Value};
@@ -200,6 +200,8 @@ pub(crate) enum Act {
     StmtReset,
     StmtClose,
     LongData(&'static str),
+    Register,
+    Dump,
     Quit,
     /// Gives the connection up without COM_QUIT.
     Close,
@@ -238,6 +240,8 @@ impl Act {
             Self::StmtReset => session.stmt_reset(ID, cx),
             Self::StmtClose => session.stmt_close(ID, cx),
             Self::LongData(data) => session.stmt_send_long_data(ID, 0, data.as_bytes(), cx),
+            Self::Register => session.register_replica(&RegisterReplica::default(), cx),
+            Self::Dump => session.binlog_dump(&BinlogDump::new(9), cx),
             Self::Quit => session.quit(cx),
             Self::Close => {
                 session.closed(cx);
