@@ -191,6 +191,8 @@ impl fmt::Debug for Columns {
 pub(crate) struct Collector {
     raw: Vec<u8>,
     count: usize,
+    /// In place of [`raw`](Self::raw): so many bytes of the last definitions are what came.
+    same: usize,
 }
 
 impl Collector {
@@ -202,7 +204,7 @@ impl Collector {
     /// Forgets what came.
     pub(crate) fn clear(&mut self) {
         self.raw.clear();
-        self.count = 0;
+        (self.count, self.same) = (0, 0);
     }
 
     /// Starts anew. What a large result left behind is freed before another one comes.
@@ -214,6 +216,38 @@ impl Collector {
         if last.set.as_deref().is_some_and(|set| set.raw.capacity() > SMALL) {
             *last = Columns::default();
         }
+    }
+
+    /// Adds one that may be the next of the last definitions, as it is when a statement runs again: then nothing is
+    /// copied. Until [`finish`](Self::finish), `last` must stay the same.
+    #[inline]
+    pub(crate) fn push_again(
+        &mut self,
+        payload: &[u8],
+        max_packet: usize,
+        last: &Columns,
+    ) -> Result<(), WireError> {
+        if !self.raw.is_empty() {
+            return self.push(payload, max_packet);
+        }
+        let known = last.set.as_deref().map_or(&[][..], |set| &set.raw);
+        if let Some((prefix, rest)) =
+            known.get(self.same..).and_then(|rest| rest.split_first_chunk::<PREFIX>())
+            && u32::from_le_bytes(*prefix) as usize == payload.len()
+            && rest.starts_with(payload)
+        {
+            self.same += PREFIX + payload.len();
+            self.count += 1;
+            return Ok(());
+        }
+        self.part(last);
+        self.push(payload, max_packet)
+    }
+
+    /// From here on it differs from the last definitions.
+    fn part(&mut self, last: &Columns) {
+        let known = last.set.as_deref().and_then(|set| set.raw.get(..std::mem::take(&mut self.same)));
+        self.raw.extend_from_slice(known.unwrap_or_default());
     }
 
     /// Adds one. All of them together, with what is made of them, must be smaller than one packet may be: so they
@@ -233,6 +267,13 @@ impl Collector {
     /// more is used again.
     pub(crate) fn finish(&mut self, last: &mut Columns) -> Result<Columns, WireError> {
         let count = std::mem::take(&mut self.count);
+        if self.same > 0 {
+            if last.count == count {
+                self.same = 0;
+                return Ok(last.clone());
+            }
+            self.part(last);
+        }
         if last.count == count && last.set.as_deref().is_some_and(|set| set.raw == self.raw) {
             self.raw.clear();
             return Ok(last.clone());
@@ -307,6 +348,36 @@ mod tests {
         let fourth = collector.finish(&mut last).unwrap();
         assert_eq!(fourth.set.as_ref().map(Arc::as_ptr), place);
         assert_eq!(fourth.iter().map(|column| column.name()).collect::<Vec<_>>(), [b"c", b"d"]);
+    }
+
+    #[test]
+    fn definitions_that_begin_like_the_last_ones() {
+        let (a, b, c) = (definition(b'a', 3), definition(b'b', 3), definition(b'c', 3));
+        let (mut collector, mut last) = (Collector::default(), Columns::default());
+        let mut run = |definitions: &[&Vec<u8>]| {
+            collector.begin(&mut last);
+            definitions.iter().for_each(|one| collector.push_again(one, MAX, &last).unwrap());
+            let columns = collector.finish(&mut last).unwrap();
+            let names: Vec<_> = columns.iter().map(|column| column.name()[0]).collect();
+            assert_eq!((names.len(), columns.len()), (definitions.len(), definitions.len()));
+            (names, columns.set.as_ref().map(Arc::as_ptr), columns)
+        };
+        let (names, place, first) = run(&[&a, &b]);
+        assert_eq!(names, *b"ab");
+        let (names, again, second) = run(&[&a, &b]);
+        assert_eq!((names, again), (b"ab".to_vec(), place), "nothing is made anew");
+        // Fewer, more, others from the second on, from the first on.
+        assert_eq!(run(&[&a]).0, *b"a");
+        assert_eq!(run(&[&a, &b, &c]).0, *b"abc");
+        assert_eq!(run(&[&a, &c, &c]).0, *b"acc");
+        assert_eq!(run(&[&b, &c, &c]).0, *b"bcc");
+        assert_eq!((first.iter().count(), second), (2, first));
+        // What was given up leaves nothing.
+        collector.push_again(&a, MAX, &last).unwrap();
+        collector.push_again(&c, MAX, &last).unwrap();
+        collector.clear();
+        collector.push_again(&b, MAX, &last).unwrap();
+        assert_eq!(collector.finish(&mut last).unwrap().get(0).unwrap().name(), b"b");
     }
 
     #[test]

@@ -36,6 +36,7 @@ impl Session {
                     return Err(self.error(kind, false));
                 }
                 State::Rows(encoding) => match self.stream_over {
+                    None if !self.is_traced(cx) => self.rows_in::<false, T>(encoding, usize::MAX, cx)?,
                     None => self.rows(encoding, usize::MAX, cx)?,
                     Some(over) => self.rows_or_parts(encoding, over, cx)?,
                 },
@@ -104,7 +105,7 @@ impl Session {
     }
 
     /// Takes all rows that are there, up to the first of more than `max` bytes.
-    #[inline]
+    #[cold]
     pub(crate) fn rows<T: TraceSink>(&mut self, encoding: Encoding, max: usize, cx: &mut Cx<'_, T>) -> Read {
         if self.is_traced(cx) {
             self.rows_in::<true, T>(encoding, max, cx)
@@ -114,7 +115,7 @@ impl Session {
     }
 
     /// `ON`: each is told to the trace.
-    #[inline]
+    #[inline(always)]
     fn rows_in<const ON: bool, T: TraceSink>(
         &mut self,
         encoding: Encoding,
@@ -251,7 +252,7 @@ impl Session {
     }
 
     /// The first packet of a result.
-    #[inline]
+    #[inline(always)]
     fn result<T: TraceSink>(&mut self, first: u8, encoding: Encoding, cx: &mut Cx<'_, T>) -> Read {
         let payload = self.framer.payload(cx.rx);
         match first {
@@ -281,6 +282,7 @@ impl Session {
 
     /// A result set that the server does not define. Text rows need no definitions; for binary ones those will do that
     /// the statement was executed with, if there are as many.
+    #[cold]
     fn undefined_columns<T: TraceSink>(
         &mut self,
         sent: usize,
@@ -303,13 +305,18 @@ impl Session {
             self.collector.begin(&mut self.columns);
         }
         let payload = self.framer.payload(cx.rx);
-        let kept = self.collector.push(payload, self.limits.max_packet);
+        let max = self.limits.max_packet;
+        let kept = match self.state {
+            // A statement's definitions are not those of a result.
+            State::PsDefs(_) => self.collector.push(payload, max),
+            _ => self.collector.push_again(payload, max, &self.columns),
+        };
         kept.map_err(|error| self.malformed(error))?;
         self.framer.consume(cx.rx);
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn field_def<T: TraceSink>(
         &mut self,
         first: u8,

@@ -230,6 +230,7 @@ impl Framer {
     ///
     /// # Errors
     /// As [`poll`](Self::poll).
+    #[inline(always)]
     pub fn take_run(
         &mut self,
         rx: &mut BytesMut,
