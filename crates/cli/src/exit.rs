@@ -28,7 +28,7 @@ impl Exit {
     /// All of them, as the help lists them.
     pub(crate) const ALL: [(Self, &'static str); 9] = [
         (Self::Connected, "connected, and all that was asked for succeeded"),
-        (Self::Refused, "the server refused: the login, the database, a statement; or a command failed"),
+        (Self::Refused, "the server refused: login, database, a statement; or a command failed"),
         (Self::Usage, "usage: an argument, the URL, an option or a script that cannot be used"),
         (Self::Network, "the network: no such host, nothing listens, closed, a deadline passed"),
         (Self::Tls, "TLS: none offered, certificate not accepted, handshake failed"),
@@ -97,7 +97,7 @@ pub(crate) enum Failure {
     Row(RowError),
     /// The runtime does not start.
     Runtime(io::Error),
-    /// The report could not be written.
+    /// The output could not be written.
     Output(io::Error),
 }
 

@@ -12,7 +12,7 @@
 //! | code | meaning |
 //! |---|---|
 //! | 0 | connected, and all that was asked for succeeded |
-//! | 1 | the server refused: the login, the database, a statement; or a command failed |
+//! | 1 | the server refused: login, database, a statement; or a command failed |
 //! | 2 | usage: an argument, the URL, an option or a script that cannot be used |
 //! | 3 | the network: no such host, nothing listens, closed, a deadline passed |
 //! | 4 | TLS: none offered, certificate not accepted, handshake failed |
