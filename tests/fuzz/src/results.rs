@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use porpoise_classic::{
-    CapabilityFlags, Collation, Columns, Encoding, Event, Misuse, ResultEnd, Row, RowBatch, RowRef, Session,
-    SessionSeed, StateChange,
+    CapabilityFlags, Collation, Columns, Encoding, Event, Misuse, ResultEnd, Row, RowBatch, RowError,
+    RowPiece, RowReader, RowRef, Session, SessionSeed, StateChange,
 };
 use porpoise_trace::NoTrace;
 use porpoise_value::{Date, DateTime, Decimal, FromRow, Time, Value};
@@ -111,6 +111,7 @@ fn each_row(batch: &RowBatch, path: &mut Path) {
         assert_eq!(row.len(), batch.columns().len());
         cells(row, path);
         values(row, path);
+        pieces(row);
         same(row, &row.share());
         same(row, &row.detach());
     }
@@ -197,6 +198,56 @@ fn cells(row: RowRef<'_>, path: &mut Path) {
     }
     assert!(bytes <= row.payload().len());
     assert!(row.get(row.len()).is_err());
+}
+
+/// A row that is read as it comes, a few bytes at a time, has the same cells; and is as broken.
+fn pieces(row: RowRef<'_>) {
+    let whole: Result<Vec<_>, _> = row.iter().map(|cell| cell.map(|cell| cell.map(<[u8]>::to_vec))).collect();
+    for size in [1, 3, 64] {
+        let mut reader = RowReader::new(row.columns().clone(), row.encoding());
+        let mut cells: Vec<Option<Vec<u8>>> = Vec::new();
+        let mut chunks = row.payload().chunks(size).peekable();
+        let mut ended = Ok(false);
+        while let Some(chunk) = chunks.next() {
+            reader.push(Bytes::copy_from_slice(chunk), chunks.peek().is_none());
+            ended = take(&mut reader, &mut cells);
+            if ended != Ok(false) {
+                break;
+            }
+        }
+        match &whole {
+            Ok(whole) => assert_eq!((ended, &cells), (Ok(true), whole), "in pieces of {size}"),
+            Err(_) => assert_ne!(ended, Ok(true), "in pieces of {size}: a broken row"),
+        }
+    }
+}
+
+/// Takes what a reader has; whether that was all.
+fn take(reader: &mut RowReader, cells: &mut Vec<Option<Vec<u8>>>) -> Result<bool, RowError> {
+    while let Some(piece) = reader.next_piece()? {
+        match piece {
+            RowPiece::Null { index, .. } => {
+                assert_eq!(index, cells.len());
+                cells.push(None);
+            }
+            RowPiece::Cell { index, .. } => {
+                assert_eq!(index, cells.len());
+                cells.push(Some(Vec::new()));
+            }
+            RowPiece::Bytes(bytes) => {
+                assert!(!bytes.is_empty());
+                cells
+                    .last_mut()
+                    .expect("a cell has begun")
+                    .as_mut()
+                    .expect("not NULL")
+                    .extend_from_slice(&bytes);
+            }
+            RowPiece::End => return Ok(true),
+            piece => panic!("{piece:?}"),
+        }
+    }
+    Ok(false)
 }
 
 /// An owned row has the same cells.

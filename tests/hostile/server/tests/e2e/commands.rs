@@ -17,7 +17,7 @@ const ROUNDS: usize = 2;
 type Call<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + 'a>>;
 type Operate = for<'a> fn(&'a mut Client) -> Call<'a>;
 
-const OPERATIONS: [(&str, Operate); 16] = [
+const OPERATIONS: [(&str, Operate); 22] = [
     ("rows", |client| Box::pin(finish(client, "SELECT a.b, c.b FROM many a JOIN many c"))),
     ("results", |client| {
         Box::pin(finish(client, "SELECT 'stale'; SELECT b FROM many; DO 1; SELECT 'stale'"))
@@ -44,6 +44,39 @@ const OPERATIONS: [(&str, Operate); 16] = [
     ("prepare", |client| Box::pin(async { client.prepare("SELECT 'stale', b FROM many").await.map(drop) })),
     ("execute", |client| Box::pin(execute(client, 0))),
     ("cursor", |client| Box::pin(execute(client, 1))),
+    ("execute with parameters", |client| {
+        Box::pin(async {
+            let results =
+                client.exec("SELECT ?, b FROM many WHERE b IS NULL OR b <> ?", ("stale", 1)).await?;
+            results.finish().await
+        })
+    }),
+    ("typed rows", |client| {
+        Box::pin(async { client.query_all::<(Option<String>,)>("SELECT b FROM many").await.map(drop) })
+    }),
+    ("the first row", |client| {
+        Box::pin(async { client.exec_first::<(String,)>("SELECT b FROM many", ()).await.map(drop) })
+    }),
+    ("batch", |client| {
+        Box::pin(async {
+            let batch = (0..9).map(|n| (n, "stale"));
+            client.exec_batch("INSERT INTO log VALUES (?, ?)", batch).await.map(drop)
+        })
+    }),
+    ("rows of a cursor", |client| {
+        Box::pin(async {
+            let mut cursor = client.exec_cursor("SELECT 'stale', b FROM many", (), 2).await?;
+            while cursor.next_batch().await?.is_some() {}
+            Ok(())
+        })
+    }),
+    ("rows in pieces", |client| {
+        Box::pin(async {
+            let mut rows = client.query_big("SELECT REPEAT('stale', 5000) FROM many", 1000).await?;
+            while rows.next().await?.is_some() {}
+            Ok(())
+        })
+    }),
     ("pipeline", |client| Box::pin(pipeline(client))),
     ("transaction", |client| Box::pin(transaction(client))),
     ("a file that nobody offers", |client| {
@@ -157,6 +190,7 @@ async fn connect(runtime: &'static dyn Runtime, options: &Arc<Options>, schema: 
     let mut client = Connecting::new(runtime, Arc::clone(options)).await?;
     client.init_db(schema).await.context("its own database")?;
     client.query_drop("CREATE TEMPORARY TABLE many (b VARCHAR(300))").await?;
+    client.query_drop("CREATE TEMPORARY TABLE log (a INT, b VARCHAR(300))").await?;
     let stale = "REPEAT('stale ', 40)";
     client
         .query_drop(&format!("INSERT INTO many VALUES ({stale}), ({stale}), ({stale}), (NULL), ({stale})"))
