@@ -4,6 +4,7 @@ use porpoise_trace::TraceSink;
 use porpoise_wire::{Cx, Step, WireError};
 
 use crate::event::Prepared;
+use crate::packets::is_end;
 use crate::reply::Read;
 use crate::session::Session;
 use crate::state::{Group, Preparing, State};
@@ -36,9 +37,11 @@ impl Session {
     /// A definition of a prepared statement, or the EOF behind a group of them.
     pub(crate) fn ps_def<T: TraceSink>(&mut self, first: u8, cx: &mut Cx<'_, T>) -> Read {
         let has_eof = self.has_eof();
+        let is_end = is_end(self.framer.payload(cx.rx), self.capabilities);
         let State::PsDefs(preparing) = &mut self.state else { return Ok(None) };
         let eof_is_due = preparing.left == 0;
-        if (first == EofPacket::HEADER) != eof_is_due {
+        let misplaced = if eof_is_due { !is_end } else { first == EofPacket::HEADER };
+        if misplaced {
             return Err(self.unexpected(cx));
         }
         if eof_is_due {

@@ -20,4 +20,6 @@ mod random;
 #[cfg(test)]
 mod replica;
 #[cfg(test)]
+mod states;
+#[cfg(test)]
 mod support;

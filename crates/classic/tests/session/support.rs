@@ -143,6 +143,11 @@ impl Reply {
         self
     }
 
+    /// The id of the packet that would come next.
+    pub(crate) const fn next_id(&self) -> u8 {
+        self.id
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
