@@ -50,7 +50,8 @@ fn line<'a>(out: &mut dyn Write, fields: impl Iterator<Item = Option<&'a str>>) 
 
 /// A field, in quotes where it needs them.
 fn field(out: &mut dyn Write, text: &str) -> io::Result<()> {
-    if !text.is_empty() && !text.contains(['"', ',', '\r', '\n']) {
+    let plain = |byte: u8| !matches!(byte, b'"' | b',' | b'\r' | b'\n');
+    if !text.is_empty() && text.bytes().all(plain) {
         return out.write_all(text.as_bytes());
     }
     write!(out, "\"{}\"", text.replace('"', "\"\""))

@@ -157,7 +157,7 @@ impl Shown {
 
 /// Control characters shown, not done: they could move the cursor, or pretend to be other rows.
 fn escape(text: &str) -> Cow<'_, str> {
-    if text.contains(char::is_control) {
+    if !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && text.contains(char::is_control) {
         let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
         text.chars().map(shown).collect::<String>().into()
     } else {
