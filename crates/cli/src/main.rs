@@ -27,6 +27,7 @@ mod args;
 mod connect;
 mod exit;
 mod infile;
+mod interrupt;
 mod json;
 mod jsonl;
 mod password;

@@ -1,6 +1,5 @@
 //! `porpoise query`.
 
-mod interrupt;
 mod progress;
 
 use std::io::{self, BufWriter, IsTerminal as _, Read as _, Write};
@@ -11,11 +10,11 @@ use futures::io::AllowStdIo;
 use porpoise::classic::{CapabilityFlags, OkReply};
 use porpoise::{Client, Connecting, Error, Options, OptionsBuilder, Results};
 
-use self::interrupt::Interrupt;
 use self::progress::Progress;
 use crate::args::{QueryArgs, QueryFormat};
 use crate::exit::{Exit, Failure};
 use crate::infile;
+use crate::interrupt::Interrupt;
 use crate::report::{Fault, Report};
 use crate::rows::{self, Csv, Head, Json, JsonLines, RowWriter, Table};
 use crate::text::{self, BAD, DIM, GOOD};

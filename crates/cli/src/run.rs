@@ -139,6 +139,9 @@ async fn session(args: &RunArgs, builder: OptionsBuilder, mut source: Source) ->
     let facts = Facts { tls: Some(client.is_encrypted()), ..Facts::default() };
     output.outcome(&Outcome::of("connect", Ok(facts)));
     let mut shell = Shell::new(Handle::new(client, options, output.clone()), builder);
+    if let Source::Prompt(_) = source {
+        shell.handle.interruptible()?;
+    }
     let exit = commands(&mut shell, &mut source).await;
     shell.handle.close().await;
     output.finish()?;

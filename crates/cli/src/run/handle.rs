@@ -12,7 +12,9 @@ use porpoise::{Client, Error, Options};
 use super::infile;
 use super::outcome::{Facts, Failed, Outcome};
 use super::output::Output;
+use crate::exit::Failure;
 use crate::infile::is_load_local;
+use crate::interrupt::Interrupt;
 
 /// The server id by which the binary log is asked for: none that anybody is likely to have.
 const REPLICA: u32 = 0x7F00_0001;
@@ -41,6 +43,8 @@ pub(super) struct Handle {
     client: Option<Client>,
     pub(super) options: Arc<Options>,
     pub(super) output: Output,
+    /// Ends a command by Ctrl-C, when somebody types.
+    interrupt: Option<Interrupt>,
     pub(super) owed: Owed,
     affected: i64,
     insert_id: u64,
@@ -61,6 +65,7 @@ impl Handle {
             client: Some(client),
             options,
             output,
+            interrupt: None,
             owed: Owed::Nothing,
             affected: 0,
             insert_id: 0,
@@ -70,6 +75,12 @@ impl Handle {
             fetched: false,
             infile: None,
         }
+    }
+
+    /// From here on Ctrl-C ends a command, not the shell.
+    pub(super) fn interruptible(&mut self) -> Result<(), Failure> {
+        self.interrupt = Some(Interrupt::new(Arc::clone(&self.options))?);
+        Ok(())
     }
 
     pub(super) const fn client(&self) -> Option<&Client> {
@@ -141,6 +152,9 @@ impl Handle {
         let Some(client) = &mut self.client else { return Err(Failed::lost()) };
         self.info.clear();
         self.affected = -1;
+        if let Some(interrupt) = &self.interrupt {
+            interrupt.watch(client.cancel_handle());
+        }
         let sent = client.command(|session, cx| {
             session.set_row_by_row(true);
             command(session, cx)

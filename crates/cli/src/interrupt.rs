@@ -8,13 +8,13 @@ use porpoise::{Client, Options, blocking};
 use crate::exit::{Exit, Failure};
 
 /// Cancels what is watched at the first Ctrl-C, and ends the process at the second.
-pub(super) struct Interrupt {
+pub(crate) struct Interrupt {
     watched: Arc<Mutex<Option<CancelHandle>>>,
 }
 
 impl Interrupt {
     /// Takes Ctrl-C over. `options`: the second connection, by which a statement is cancelled, is made by them.
-    pub(super) fn new(options: Arc<Options>) -> Result<Self, Failure> {
+    pub(crate) fn new(options: Arc<Options>) -> Result<Self, Failure> {
         let watched: Arc<Mutex<Option<CancelHandle>>> = Arc::default();
         let taken = Arc::clone(&watched);
         ctrlc::set_handler(move || {
@@ -28,7 +28,7 @@ impl Interrupt {
         Ok(Self { watched })
     }
 
-    pub(super) fn watch(&self, handle: CancelHandle) {
+    pub(crate) fn watch(&self, handle: CancelHandle) {
         *self.watched.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
     }
 }
