@@ -71,6 +71,7 @@ mod params;
 mod plain;
 mod plan;
 mod raw;
+#[macro_use]
 mod row;
 mod time;
 mod value;

@@ -128,8 +128,6 @@ macro_rules! single {
     )+};
 }
 
-pub(crate) use single;
-
 single! {
     [] i8;
     [] i16;

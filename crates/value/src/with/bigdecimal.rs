@@ -3,7 +3,6 @@
 use bigdecimal::BigDecimal;
 
 use crate::convert::unfit;
-use crate::row::single;
 use crate::{ConvertError, FromValue, Kind, ParamRef, ToValue, Value, ValueRef};
 
 /// The most digits that a DECIMAL has.

@@ -40,7 +40,7 @@ macro_rules! by_way_of {
             }
         }
 
-        $crate::row::single! { [] $target; }
+        single! { [] $target; }
     )+};
 }
 

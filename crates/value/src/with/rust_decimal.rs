@@ -3,7 +3,6 @@
 use rust_decimal::Decimal;
 
 use crate::convert::unfit;
-use crate::row::single;
 use crate::{ConvertError, FromValue, Kind, ParamRef, ToValue, Value, ValueRef};
 
 impl FromValue<'_> for Decimal {

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::convert::unfit;
-use crate::row::single;
 use crate::{ConvertError, FromValue, Kind, ParamRef, ToValue, Value, ValueRef};
 
 /// A value of type `T` that is JSON in the database.

@@ -4,7 +4,6 @@ use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
 use crate::convert::unfit;
-use crate::row::single;
 use crate::{ConvertError, FromValue, Kind, ParamRef, ToValue, Value, ValueRef};
 
 impl FromValue<'_> for Uuid {
