@@ -57,6 +57,8 @@
 //! pointers to any. Floats that are not finite, years beyond 9999, parts of a microsecond and spans longer than a TIME are
 //! refused.
 //!
+//! Text is sent and read as UTF-8, so the connection's character set must be `utf8mb4`.
+//!
 //! In text rows a server writes FLOAT with six digits: that is all there is to read. Binary rows have all of it.
 
 mod convert;

@@ -5,9 +5,11 @@ mod cases;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use jiff::SignedDuration;
 use porpoise::classic::{CapabilityFlags, Columns, Encoding, Event, RowBatch, RowError, encode_params};
-use porpoise::value::{Date, DateTime, Decimal, Params, Placeholders, Time};
+use porpoise::value::{Date, DateTime, Decimal, Json, Params, Placeholders, Time};
 use porpoise::{Client, Connecting, FromRow, Value};
+use uuid::Uuid;
 
 use crate::suite::{Context, MARIADB, MYSQL, Suite, Test, Transport, expect};
 
@@ -17,6 +19,7 @@ pub(crate) fn add(suite: &mut Suite) {
         ("derive", derive),
         ("other-character-sets", other_character_sets),
         ("float-text", float_text),
+        ("other-crates", other_crates),
     ];
     suite.add_tests("types", Transport::Tcp, MYSQL, tests);
     for server in MARIADB {
@@ -256,6 +259,54 @@ fn float_text(context: &Context) -> Result<()> {
         let (binary, _) = values(&execute(&mut client, sql, &()).await?)?;
         expect("binary", &binary, &vec![Value::Float(16_777_215.0)])?;
         expect("text", &text, &vec![Value::Float(16_777_200.0)])?;
+        Ok(client.close().await?)
+    })
+}
+
+/// Types of other crates, there and back, and a zero date that they do not have.
+fn other_crates(context: &Context) -> Result<()> {
+    type Row =
+        (Date, Moment, SignedDuration, rust_decimal::Decimal, Uuid, Uuid, serde_json::Value, Json<Vec<u32>>);
+    type Date = jiff::civil::Date;
+    type Moment = jiff::civil::DateTime;
+    let uuid: Uuid = "00112233-4455-6677-8899-aabbccddeeff".parse()?;
+    let row: Row = (
+        jiff::civil::date(2024, 2, 29),
+        jiff::civil::date(1999, 12, 31).at(23, 59, 59, 999_999_000),
+        SignedDuration::from_micros(-1),
+        rust_decimal::Decimal::new(-150, 2),
+        uuid,
+        uuid,
+        serde_json::json!({"a": [1, null, "é"]}),
+        Json(vec![1, 2]),
+    );
+    context.run(async {
+        let mut client = connect(context).await?;
+        // MariaDB has a type of its own for the second.
+        let text = if context.server()?.is_mariadb() { "UUID" } else { "CHAR(36)" };
+        let create = format!(
+            "CREATE TEMPORARY TABLE others (d DATE, m DATETIME(6), t TIME(6), n DECIMAL(20, 2), u BINARY(16), v {text}, \
+             j JSON, k JSON) CHARACTER SET utf8mb4"
+        );
+        client.query_drop(&create).await?;
+        let (d, m, t, n, u, v, j, k) = &row;
+        let sent = (d, m, t, n, u, v.hyphenated(), j, k);
+        execute(&mut client, "INSERT INTO others VALUES (?, ?, ?, ?, ?, ?, ?, ?)", &sent).await?;
+        let sql = "SELECT * FROM others";
+        for batches in [query(&mut client, sql).await?, execute(&mut client, sql, &()).await?] {
+            let batch = batches.first().context("no rows")?;
+            let plan = batch.plan::<Row>()?;
+            let rows = batch.typed::<Row>(&plan).collect::<Result<Vec<_>, _>>()?;
+            expect("row", &rows.first(), &Some(&row))?;
+        }
+        client.query_drop("UPDATE others SET d = '0000-00-00', t = '24:00:00'").await?;
+        for batches in [query(&mut client, sql).await?, execute(&mut client, sql, &()).await?] {
+            let row = batches.first().and_then(|batch| batch.iter().next()).context("no row")?;
+            let error = refusal(row.get_as::<Date>("d"))?;
+            ensure!(error.ends_with("the calendar has no such date"), "{error}");
+            let error = refusal(row.get_as::<jiff::civil::Time>("t"))?;
+            ensure!(error.ends_with("not a time of day"), "{error}");
+        }
         Ok(client.close().await?)
     })
 }
