@@ -18,6 +18,7 @@
 //! # }
 //! ```
 
+mod client;
 mod link;
 mod waits;
 
@@ -29,9 +30,13 @@ use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+pub use self::client::{
+    BlockingBigRows, BlockingCalls, BlockingClient, BlockingCursor, BlockingIter, BlockingReplies,
+    BlockingResults, BlockingTransaction, cancel, connect, send,
+};
 use self::link::StdLink;
 use self::waits::Bell;
-use crate::{BoxFuture, Client, Error, Link, Options, Results, Runtime, Socket, Timer};
+use crate::{BoxFuture, Link, Runtime, Socket, Timer};
 
 /// The calling thread as a runtime. Its futures must be driven by [`block_on`].
 pub const BLOCKING: &dyn Runtime = &Blocking;
@@ -110,87 +115,5 @@ impl Timer for Clock {
         }
         waits::time(&self.0, at, cx.waker());
         Poll::Pending
-    }
-}
-
-/// Connects on this thread.
-///
-/// # Errors
-/// As [`Client::connect`].
-pub fn connect(options: Arc<Options>) -> Result<BlockingClient, Error> {
-    block_on(Client::connect(BLOCKING, options)).map(|client| BlockingClient { client })
-}
-
-/// A [`Client`] whose calls block.
-#[derive(Debug)]
-pub struct BlockingClient {
-    client: Client,
-}
-
-impl BlockingClient {
-    /// The client itself; its futures must be driven by [`block_on`].
-    pub const fn client(&mut self) -> &mut Client {
-        &mut self.client
-    }
-
-    /// See [`Client::query`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn query(&mut self, sql: &str) -> Result<BlockingResults<'_>, Error> {
-        block_on(self.client.query(sql)).map(|results| BlockingResults { results })
-    }
-
-    /// See [`Client::query_drop`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn query_drop(&mut self, sql: &str) -> Result<(), Error> {
-        block_on(self.client.query_drop(sql))
-    }
-
-    /// See [`Client::ping`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn ping(&mut self) -> Result<(), Error> {
-        block_on(self.client.ping())
-    }
-
-    /// See [`Client::close`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn close(self) -> Result<(), Error> {
-        block_on(self.client.close())
-    }
-}
-
-/// [`Results`] whose calls block.
-#[derive(Debug)]
-pub struct BlockingResults<'a> {
-    results: Results<'a>,
-}
-
-impl<'a> BlockingResults<'a> {
-    /// The results; their futures must be driven by [`block_on`].
-    pub const fn results(&mut self) -> &mut Results<'a> {
-        &mut self.results
-    }
-
-    /// See [`Results::next_batch`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn next_batch(&mut self) -> Result<Option<porpoise_classic::RowBatch>, Error> {
-        block_on(self.results.next_batch())
-    }
-
-    /// See [`Results::next_result`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn next_result(&mut self) -> Result<bool, Error> {
-        block_on(self.results.next_result())
     }
 }

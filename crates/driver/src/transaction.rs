@@ -1,5 +1,6 @@
 //! Transactions that are rolled back unless they were committed.
 
+use std::borrow::{Borrow, BorrowMut};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
@@ -107,6 +108,18 @@ impl Deref for Transaction<'_> {
 
 impl DerefMut for Transaction<'_> {
     fn deref_mut(&mut self) -> &mut Client {
+        self.client
+    }
+}
+
+impl Borrow<Client> for Transaction<'_> {
+    fn borrow(&self) -> &Client {
+        self.client
+    }
+}
+
+impl BorrowMut<Client> for Transaction<'_> {
+    fn borrow_mut(&mut self) -> &mut Client {
         self.client
     }
 }

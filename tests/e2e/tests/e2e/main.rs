@@ -7,6 +7,7 @@
 mod auth;
 mod client;
 mod client_big;
+mod client_blocking;
 mod client_cancel;
 mod client_typed;
 mod compression;
@@ -46,6 +47,7 @@ fn main() -> std::process::ExitCode {
     types::add(&mut suite);
     client::add(&mut suite);
     client_cancel::add(&mut suite);
+    client_blocking::add(&mut suite);
     client_big::add(&mut suite);
     client_typed::add(&mut suite);
     compression::add(&mut suite);
