@@ -6,7 +6,8 @@
 //! * [`Options`] say where to connect and how; [`Options::from_url`] reads a `mysql://` URL.
 //! * [`Connecting`] is a future that is one connect. Dropping a borrow of it loses nothing: poll it again and the
 //!   connect goes on where it was.
-//! * [`Client`] is the session after it.
+//! * [`Client`] is the session after it: statements, rows, transactions, pipelines, cursors, values of any size.
+//! * [`CancelHandle`] ends one operation from outside, and no other; timeouts are built on it.
 //! * [`blocking`] has a runtime of its own, without threads: a non-blocking socket and `poll(2)`.
 //!
 //! A whole connect against a server of three packets:

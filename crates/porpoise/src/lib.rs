@@ -18,18 +18,38 @@
 //!
 //! let options = Options::from_url("mysql://user:password@db.example/test?ssl-mode=REQUIRED")?;
 //! let mut client = porpoise::blocking::connect(Arc::new(options))?;
-//! let mut results = client.query("SELECT name FROM dolphins")?;
-//! while let Some(batch) = results.next_batch()? {
-//!     for row in &batch {
-//!         println!("{:?}", row.get(0)?);
-//!     }
-//! }
+//! let deep: Vec<(String, Option<u32>)> =
+//!     client.exec_all("SELECT name, depth FROM dolphins WHERE depth > ?", (200,))?;
+//! println!("{deep:?}");
 //! client.close()?;
 //! # Ok(())
 //! # }
 //! # #[cfg(not(feature = "blocking"))]
 //! # fn main() {}
 //! ```
+//!
+//! # A tour of the client
+//!
+//! [`Client`] is the same on every runtime; [`driver::blocking`] has its calls without one. Every future may be
+//! dropped at any await, and its documentation says what that leaves.
+//!
+//! | for | take |
+//! |---|---|
+//! | statements as text | [`query`](Client::query), [`query_all`](Client::query_all), [`query_first`](Client::query_first), [`query_drop`](Client::query_drop) |
+//! | statements with parameters | [`exec`](Client::exec) and its like; they are prepared once, and kept in a cache: [`prepare`](Client::prepare), [`Statement`] |
+//! | parameters | tuples, slices, [`Named`]; types of your own: [`ToValue`] |
+//! | rows | tuples, `#[derive(FromRow)]`, [`Value`]; types of your own: [`FromValue`] |
+//! | results, one after the other; OUT parameters | [`Results`] |
+//! | many rows | [`Results::rows`], a stream of values; [`Results::batches`], rows as they were received; [`exec_cursor`](Client::exec_cursor), so many at a time |
+//! | many executions, or different commands, in one round trip | [`exec_batch`](Client::exec_batch), [`pipeline`](Client::pipeline) |
+//! | values larger than memory | [`query_big`](Client::query_big), [`exec_big`](Client::exec_big), [`send_long_data`](Client::send_long_data) |
+//! | files for LOAD DATA LOCAL | [`query_infile`](Client::query_infile) |
+//! | transactions | [`begin`](Client::begin): rolled back unless committed |
+//! | to end what takes too long | [`cancel_handle`](Client::cancel_handle), [`set_timeout`](Client::set_timeout) |
+//! | query attributes | [`query_with`](Client::query_with), [`exec_with`](Client::exec_with) |
+//! | a pool | [`needs_reset`](Client::needs_reset), [`reset`](Client::reset), [`change_user`](Client::change_user), [`park`](Client::park), [`is_usable`](Client::is_usable) |
+//! | replicas | [`last_gtid`](Client::last_gtid), [`wait_for_gtid`](Client::wait_for_gtid) |
+//! | anything else of the protocol | [`command`](Client::command), [`next_event`](Client::next_event) |
 
 pub use porpoise_auth as auth;
 #[cfg(feature = "classic")]
