@@ -1,5 +1,6 @@
 //! Replies: one packet, or one run of rows, at a time.
 
+use bytes::BytesMut;
 use porpoise_trace::{TraceEvent, TraceSink};
 use porpoise_wire::{Cx, Frame, Step, WireError};
 
@@ -36,7 +37,7 @@ impl Session {
                     return Err(self.error(kind, false));
                 }
                 State::Rows(encoding) => match self.stream_over {
-                    None if !self.is_traced(cx) => self.rows_in::<false, T>(encoding, usize::MAX, cx)?,
+                    None if !self.is_traced(cx) => self.untold_rows(encoding, usize::MAX, cx)?,
                     None => self.rows(encoding, usize::MAX, cx)?,
                     Some(over) => self.rows_or_parts(encoding, over, cx)?,
                 },
@@ -107,59 +108,67 @@ impl Session {
     /// Takes all rows that are there, up to the first of more than `max` bytes.
     #[cold]
     pub(crate) fn rows<T: TraceSink>(&mut self, encoding: Encoding, max: usize, cx: &mut Cx<'_, T>) -> Read {
-        if self.is_traced(cx) {
-            self.rows_in::<true, T>(encoding, max, cx)
-        } else {
-            self.rows_in::<false, T>(encoding, max, cx)
+        self.tell_read(cx);
+        if !self.is_traced(cx) {
+            return self.untold_rows(encoding, max, cx);
+        }
+        let (stage, row_by_row) = (self.protocol_stage(), self.row_by_row);
+        let Cx { rx, trace, .. } = cx;
+        let rows = self.take_rows(encoding, max, rx, |before, payload| {
+            if before > 0 {
+                if row_by_row {
+                    return false;
+                }
+                trace.event(stage, &TraceEvent::ReadPacket);
+            }
+            trace.event(stage, &TraceEvent::PacketReceived { pkt: open(payload) });
+            true
+        });
+        match rows? {
+            Some(rows) => Ok(Some(Step::Event(Event::Rows(rows)))),
+            None => self.packet(cx),
         }
     }
 
-    /// `ON`: each is told to the trace.
+    /// The same when nobody is told.
     #[inline(always)]
-    fn rows_in<const ON: bool, T: TraceSink>(
+    fn untold_rows<T: TraceSink>(&mut self, encoding: Encoding, max: usize, cx: &mut Cx<'_, T>) -> Read {
+        match self.take_rows(encoding, max, cx.rx, |_, _| true)? {
+            Some(rows) => Ok(Some(Step::Event(Event::Rows(rows)))),
+            None => self.packet(cx),
+        }
+    }
+
+    /// `takes` is given the number of rows before and the row, and says whether it is taken too. One that only says yes
+    /// costs nothing: it holds neither sink nor stage.
+    #[inline(always)]
+    fn take_rows(
         &mut self,
         encoding: Encoding,
         max: usize,
-        cx: &mut Cx<'_, T>,
-    ) -> Read {
-        self.tell_read(cx);
-        let (stage, capabilities, mut len) = (self.protocol_stage(), self.capabilities, 0);
-        let row_by_row = ON && self.row_by_row;
+        rx: &mut BytesMut,
+        mut takes: impl FnMut(usize, &[u8]) -> bool,
+    ) -> Result<Option<RowBatch>, ClassicError> {
+        let (capabilities, mut len, mut ended) = (self.capabilities, 0, false);
         let bound = match encoding {
             Encoding::Text => EofPacket::HEADER,
             Encoding::Binary => 1,
         };
-        let mut ended = false;
-        let Cx { rx, trace, .. } = cx;
         let run = self.framer.take_run(rx, |payload| {
-            if row_by_row && len > 0 {
-                return false;
-            }
             // What most rows start with tells it at once.
             let is_row = payload.first().is_some_and(|first| *first < bound)
                 || is_row(payload, encoding, capabilities);
             ended = !is_row;
-            let is_row = is_row && payload.len() <= max;
-            if ON && is_row {
-                if len > 0 {
-                    trace.event(stage, &TraceEvent::ReadPacket);
-                }
-                trace.event(stage, &TraceEvent::PacketReceived { pkt: open(payload) });
-            }
-            len += usize::from(is_row);
-            is_row
+            let taken = is_row && payload.len() <= max && takes(len, payload);
+            len += usize::from(taken);
+            taken
         });
-        match run.map_err(|error| self.unread(error))? {
-            Some(run) => {
-                self.read_told = false;
-                if ended && matches!(self.state, State::Rows(_)) {
-                    self.state = State::RowsEnd(encoding);
-                }
-                let rows = RowBatch::new(run, len, self.columns.clone(), encoding);
-                Ok(Some(Step::Event(Event::Rows(rows))))
-            }
-            None => self.packet(cx),
+        let Some(run) = run.map_err(|error| self.unread(error))? else { return Ok(None) };
+        self.read_told = false;
+        if ended && matches!(self.state, State::Rows(_)) {
+            self.state = State::RowsEnd(encoding);
         }
+        Ok(Some(RowBatch::new(run, len, self.columns.clone(), encoding)))
     }
 
     #[inline]
