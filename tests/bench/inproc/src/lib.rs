@@ -2,9 +2,11 @@
 //! the same each time.
 
 mod machine;
+#[cfg(feature = "driver")]
 mod memory;
 mod script;
 
 pub use machine::{Machine, options};
+#[cfg(feature = "driver")]
 pub use memory::{Memory, connect as connect_driver};
 pub use script::{GREETING, LOGIN_REPLY, rows};

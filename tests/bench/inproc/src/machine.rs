@@ -61,7 +61,7 @@ impl Machine {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "driver"))]
 mod tests {
     use porpoise_driver::Tap;
     use porpoise_trace::{NoTrace, Record, TraceSink as _};

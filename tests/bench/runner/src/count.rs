@@ -8,30 +8,55 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::programs::{CLIENTS, Programs};
 use crate::server::Server;
+use crate::stripped;
 
 /// What a sink that is off at run time may cost more than none, in instructions a connect.
 const OFF_LIMIT: u64 = 200;
 
+/// How far `NoTrace` may be from a build that has no emissions, in instructions a connect. The two are not the same
+/// code to the compiler, which may inline and place it otherwise; one emission that is not free costs about as much.
+const FREE_LIMIT: u64 = 10;
+
 /// A connect over memory, in instructions.
 pub(crate) struct Trace {
+    /// Without any emission in the source.
+    stripped: u64,
+    /// How many there were.
+    taken: usize,
+    /// With `NoTrace`, in a program of its own as well.
+    kept: u64,
+    /// With `NoTrace`, in the program that has the other sinks too.
     none: u64,
     off: u64,
     driver: u64,
 }
 
 impl Trace {
-    /// Counts `NoTrace`, a sink that is off at run time, and the driver on top of it.
+    /// Counts a build without emissions, `NoTrace`, a sink that is off at run time, and the driver on top of it.
     pub(crate) fn count(programs: &Programs) -> Result<Self> {
-        let slope = |variant: &str| {
-            let run = |n: u64| Ok(vec![variant.to_owned(), n.to_string()]);
-            slope(programs, "inproc", 20, 120, run)
+        let taken = stripped::build()?;
+        let variant = |variant: &str| {
+            slope(programs, "inproc", 20, 120, |n| Ok(vec![variant.to_owned(), n.to_string()]))
         };
-        Ok(Self { none: slope("no-trace")?, off: slope("tap-off")?, driver: slope("driver")? })
+        let alone = |program: &str| slope(programs, program, 20, 120, |n| Ok(vec![n.to_string()]));
+        Ok(Self {
+            stripped: alone(stripped::STRIPPED)?,
+            taken,
+            kept: alone(stripped::KEPT)?,
+            none: variant("no-trace")?,
+            off: variant("tap-off")?,
+            driver: variant("driver")?,
+        })
     }
 
     /// # Errors
-    /// Being off costs too much.
+    /// `NoTrace` is not free, or being off costs too much.
     pub(crate) fn check(&self) -> Result<()> {
+        let difference = self.kept.abs_diff(self.stripped);
+        ensure!(
+            difference <= FREE_LIMIT,
+            "`NoTrace` differs by {difference} instructions a connect from no emissions, the limit is {FREE_LIMIT}"
+        );
         let cost = self.off.saturating_sub(self.none);
         ensure!(
             cost <= OFF_LIMIT,
@@ -44,7 +69,13 @@ impl Trace {
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "| a connect over memory | instructions |\n|---|---|")?;
-        writeln!(f, "| the machine with `NoTrace` | {} |", self.none)?;
+        writeln!(
+            f,
+            "| the machine, its {} emissions taken out of the source | {} |",
+            self.taken, self.stripped
+        )?;
+        writeln!(f, "| the machine with `NoTrace` | {} |", self.kept)?;
+        writeln!(f, "| the same in a program with other sinks | {} |", self.none)?;
         writeln!(f, "| the machine with a sink that is off at run time | {} |", self.off)?;
         writeln!(f, "| the driver on top, its sink off | {} |", self.driver)
     }

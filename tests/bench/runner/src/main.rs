@@ -8,6 +8,8 @@ mod count;
 mod programs;
 mod replay;
 mod server;
+mod strip;
+mod stripped;
 mod table;
 
 use anyhow::{Result, bail};

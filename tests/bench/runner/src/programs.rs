@@ -17,6 +17,25 @@ pub(crate) const CLIENTS: [(&str, &[&str], &str); 7] = [
     ("peer-sqlx", &[], "sqlx"),
 ];
 
+/// The folder of this workspace.
+pub(crate) fn root() -> &'static Path {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own)
+}
+
+/// Where everything is built.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// Builds what belongs to a manifest, in release.
+pub(crate) fn cargo(manifest: &Path) -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--release", "--locked", "--manifest-path"]).arg(manifest);
+    cargo.env("CARGO_TARGET_DIR", target());
+    cargo
+}
+
 /// Where the built programs are.
 pub(crate) struct Programs {
     folder: PathBuf,
@@ -25,18 +44,15 @@ pub(crate) struct Programs {
 impl Programs {
     /// Builds some packages, or all.
     pub(crate) fn build(packages: &[&str]) -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the runner has no workspace")?;
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--release", "--locked", "--manifest-path"]).arg(root.join("Cargo.toml"));
+        let mut cargo = cargo(&root().join("Cargo.toml"));
         if packages.is_empty() {
             cargo.arg("--workspace");
         }
         for package in packages {
             cargo.args(["--package", package]);
         }
-        ensure!(cargo.env("CARGO_TARGET_DIR", &target).status()?.success(), "the benches do not build");
-        Ok(Self { folder: target.join("release") })
+        ensure!(cargo.status()?.success(), "the benches do not build");
+        Ok(Self { folder: target().join("release") })
     }
 
     /// A program.
