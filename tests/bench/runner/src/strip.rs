@@ -4,7 +4,7 @@
 //! | form | becomes |
 //! |---|---|
 //! | `x.emit(..)` and its like, `cx.enter(..)`, `trace.event(..)` | nothing |
-//! | `if cx.on() {..}`, `if x.is_traced(cx) {..}`, also as one side of `&&` | nothing, or what is after `else` |
+//! | `if cx.on() {..}`, `if x.is_traced(cx) {..}`, also with `!` and `&&`, and in a match arm | what is done when nobody listens |
 //! | the functions of `Cx` and of the machines that tell | nothing: a call that is left does not compile |
 //! | `#[cfg(test)]` | nothing |
 //!
@@ -13,8 +13,8 @@
 use anyhow::{Context as _, Result, bail};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Attribute, BinOp, Block, Expr, ExprMethodCall, File, ImplItem, Item, ItemImpl, Member, Meta, Stmt, Type,
-    parse_quote,
+    Arm, Attribute, BinOp, Block, Expr, ExprMatch, ExprMethodCall, File, ImplItem, Item, ItemImpl, Member,
+    Meta, Stmt, Type, UnOp, parse_quote,
 };
 
 /// What tells, and does nothing else.
@@ -63,40 +63,75 @@ impl VisitMut for Strip {
 
     fn visit_block_mut(&mut self, block: &mut Block) {
         let before = block.stmts.len();
-        block.stmts.retain(|stmt| !matches!(stmt, Stmt::Expr(expr, _) if tells(expr) && !has_else(expr)));
+        block.stmts.retain(|stmt| !matches!(stmt, Stmt::Expr(expr, _) if is_told(expr)));
         self.taken += before - block.stmts.len();
         visit_mut::visit_block_mut(self, block);
     }
 
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
-        if tells(expr) {
+        if let Some(quiet) = unheard(expr) {
             self.taken += 1;
-            *expr = otherwise(expr);
+            *expr = quiet;
         }
         visit_mut::visit_expr_mut(self, expr);
     }
-}
 
-/// What stands where an emission stood.
-fn otherwise(expr: &mut Expr) -> Expr {
-    let branch = match expr {
-        Expr::If(expr) => expr.else_branch.take(),
-        _ => None,
-    };
-    branch.map_or_else(|| parse_quote!({}), |(_, branch)| *branch)
+    fn visit_expr_match_mut(&mut self, expr: &mut ExprMatch) {
+        let guard = |arm: &Arm| arm.guard.as_ref().and_then(|(_, guard)| when_off(guard));
+        let before = expr.arms.len();
+        expr.arms.retain(|arm| guard(arm) != Some(false));
+        self.taken += before - expr.arms.len();
+        for arm in expr.arms.iter_mut().filter(|arm| guard(arm) == Some(true)) {
+            arm.guard = None;
+            self.taken += 1;
+        }
+        visit_mut::visit_expr_match_mut(self, expr);
+    }
 }
 
 /// Whether an expression is there for the trace alone.
-fn tells(expr: &Expr) -> bool {
+fn is_told(expr: &Expr) -> bool {
     match expr {
         Expr::MethodCall(call) => emits(call),
-        Expr::If(expr) => asks(&expr.cond),
+        Expr::If(expr) => expr.else_branch.is_none() && when_off(&expr.cond) == Some(false),
         _ => false,
     }
 }
 
-fn has_else(expr: &Expr) -> bool {
-    matches!(expr, Expr::If(expr) if expr.else_branch.is_some())
+/// What an expression is when nobody listens, if that makes a difference.
+fn unheard(expr: &Expr) -> Option<Expr> {
+    match expr {
+        Expr::MethodCall(call) if emits(call) => Some(parse_quote!({})),
+        Expr::If(expr) => {
+            let block = &expr.then_branch;
+            match (when_off(&expr.cond)?, &expr.else_branch) {
+                (true, _) => Some(parse_quote!(#block)),
+                (false, Some((_, branch))) => Some((**branch).clone()),
+                (false, None) => Some(parse_quote!({})),
+            }
+        }
+        _ => None,
+    }
+}
+
+/// A condition's value when nobody listens, if it hangs on that.
+fn when_off(condition: &Expr) -> Option<bool> {
+    match condition {
+        Expr::Unary(not) if matches!(not.op, UnOp::Not(_)) => when_off(&not.expr).map(|value| !value),
+        Expr::Binary(both) if matches!(both.op, BinOp::And(_)) => {
+            let known = [when_off(&both.left), when_off(&both.right)];
+            if known.contains(&Some(false)) {
+                Some(false)
+            } else {
+                (known == [Some(true); 2]).then_some(true)
+            }
+        }
+        Expr::MethodCall(call) => match call.method.to_string().as_str() {
+            "on" => is_path(&call.receiver, "cx").then_some(false),
+            name => ASK.contains(&name).then_some(false),
+        },
+        _ => None,
+    }
 }
 
 fn emits(call: &ExprMethodCall) -> bool {
@@ -105,18 +140,6 @@ fn emits(call: &ExprMethodCall) -> bool {
         "enter" => is_path(&call.receiver, "cx"),
         "event" => is_trace(&call.receiver),
         name => TELL.contains(&name),
-    }
-}
-
-/// Whether a condition is met only when somebody listens.
-fn asks(condition: &Expr) -> bool {
-    match condition {
-        Expr::Binary(both) if matches!(both.op, BinOp::And(_)) => asks(&both.left) || asks(&both.right),
-        Expr::MethodCall(call) => match call.method.to_string().as_str() {
-            "on" => is_path(&call.receiver, "cx"),
-            name => ASK.contains(&name),
-        },
-        _ => false,
     }
 }
 
@@ -172,6 +195,9 @@ mod tests {
     fn what_is_done_for_those_who_listen_goes() {
         assert_eq!(body("if cx.on() { a(); } b();"), ("b();".to_owned(), 1));
         assert_eq!(body("if is_row && self.is_traced(cx) { a(); } b();"), ("b();".to_owned(), 1));
+        assert_eq!(body("if !cx.on() { a(); } b();"), ("{ a(); } b();".to_owned(), 1));
+        assert_eq!(body("match x { 1 if !cx.on() => a(), _ => b() }").0, "match x { 1 => a(), _ => b(), }");
+        assert_eq!(body("match x { 1 if cx.on() => a(), _ => b() }").0, "match x { _ => b(), }");
         assert_eq!(body("if cx.on() { a() } else { b() }"), ("{ b() }".to_owned(), 1));
         assert_eq!(body("let x = if cx.on() { a() } else { b() };"), ("let x = { b() };".to_owned(), 1));
         assert_eq!(
@@ -195,6 +221,7 @@ mod tests {
             "fn f() { let told = cx.trace.on(); }",
             "fn f() { (0..3).for_each(|_| Cx::emit(cx, stage, || TraceEvent::ReadPacket)); }",
             "fn f() { let told = matches!(x, 1 if cx.on()); }",
+            "fn f() { if !told && !cx.on() { a(); } }",
         ] {
             assert!(strip(source).is_err(), "{source}");
         }

@@ -90,3 +90,18 @@ fn quiet(manifest: &str) -> Result<String> {
     workspace.insert("lints".to_owned(), Value::Table(lints));
     Ok(toml::to_string(&manifest)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::Copy;
+
+    #[test]
+    fn every_emission_of_the_product_has_a_known_form() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut copy = Copy { root: folder.path().to_owned(), taken: 0 };
+        copy.take(Path::new("crates")).unwrap();
+        assert!(copy.taken > 20, "{}", copy.taken);
+    }
+}
