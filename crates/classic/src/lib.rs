@@ -89,6 +89,10 @@
 //! Nothing is copied but packets of more than one frame. A [`RowRef`] borrows from its batch;
 //! [`detach`](RowRef::detach) copies a row that is to be kept.
 //!
+//! Cells are bytes ([`RowRef::get`]), values ([`RowRef::value`]), or whatever type is asked for
+//! ([`RowRef::get_as`], by position or name). Whole rows are read [typed](RowBatch::typed), by a [plan](RowBatch::plan) made
+//! once for a result set; which kinds become which types says the page of [`porpoise_value`].
+//!
 //! Rows too large to be held are [streamed](Session::stream_rows): [`RowPart`]s of what was received, in which a
 //! [`RowReader`] finds the cells.
 //!
