@@ -41,6 +41,11 @@ axis! {
 }
 
 axis! {
+    /// How they are compressed.
+    Compression { None = "uncompressed", Zlib = "zlib", Zstd = "zstd", }
+}
+
+axis! {
     /// What the facade is built with.
     Features {
         /// All features: the end-to-end suite.
@@ -49,7 +54,7 @@ axis! {
         OneRuntime = "one-runtime",
         /// The same without TLS.
         NoTls = "no-tls",
-        /// The classic protocol and the cell's own runtime: no TLS, no RSA, no Ed25519.
+        /// The classic protocol, the cell's own runtime and its compression: no TLS, no RSA, no Ed25519.
         Bare = "bare",
     }
 }
@@ -60,13 +65,15 @@ pub(super) struct Cell {
     pub(super) runtime: Runtime,
     pub(super) transport: Transport,
     pub(super) server: ServerKind,
+    pub(super) compression: Compression,
     pub(super) features: Features,
 }
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { runtime, transport, server, features } = self;
-        write!(f, "{}, {}, {}, features {}", runtime.name(), transport.name(), server.name(), features.name())
+        let Self { runtime, transport, server, compression, features } = self;
+        let (runtime, transport, server) = (runtime.name(), transport.name(), server.name());
+        write!(f, "{runtime}, {transport}, {server}, {}, features {}", compression.name(), features.name())
     }
 }
 
@@ -86,17 +93,18 @@ pub(super) fn pairs() -> Vec<Cell> {
     pairwise::choose(&points).into_iter().map(cell).collect()
 }
 
-fn points() -> impl Iterator<Item = pairwise::Point<4>> {
+fn points() -> impl Iterator<Item = pairwise::Point<5>> {
     let [runtimes, transports, servers, features] =
         [Runtime::ALL.len(), Transport::ALL.len(), ServerKind::ALL.len(), Features::ALL.len()];
-    (0..runtimes * transports * servers * features).map(move |n| {
-        let (n, d) = (n / features, n % features);
+    (0..Compression::ALL.len() * runtimes * transports * servers * features).map(move |n| {
+        let (n, e) = (n / features, n % features);
         let (n, c) = (n / servers, n % servers);
-        [n / transports, n % transports, c, d]
+        let (n, b) = (n / transports, n % transports);
+        [n % runtimes, b, c, n / runtimes, e]
     })
 }
 
-fn cell([runtime, transport, server, features]: pairwise::Point<4>) -> Cell {
+fn cell([runtime, transport, server, compression, features]: pairwise::Point<5>) -> Cell {
     fn value<T: Copy>(values: &[T], n: usize) -> T {
         values.get(n).copied().expect("points are made from the axes' lengths")
     }
@@ -104,6 +112,7 @@ fn cell([runtime, transport, server, features]: pairwise::Point<4>) -> Cell {
         runtime: value(Runtime::ALL, runtime),
         transport: value(Transport::ALL, transport),
         server: value(ServerKind::ALL, server),
+        compression: value(Compression::ALL, compression),
         features: value(Features::ALL, features),
     }
 }
@@ -116,6 +125,11 @@ impl Cell {
             (Transport::Tcp, ServerKind::MySql97, Features::Bare) => {
                 Some("built without RSA, which a full login over plain TCP needs")
             }
+            (_, ServerKind::MariaDb1011 | ServerKind::MariaDb118, _)
+                if self.compression == Compression::Zstd =>
+            {
+                Some("MariaDB has no zstd")
+            }
             _ => None,
         }
     }
@@ -127,7 +141,12 @@ impl Cell {
             Features::NoTls => ",ed25519,rsa",
             Features::Bare => "",
         };
-        format!("classic,{}{more}", self.runtime.name())
+        let compression = match self.compression {
+            Compression::None => "",
+            Compression::Zlib => ",zlib",
+            Compression::Zstd => ",zstd",
+        };
+        format!("classic,{}{more}{compression}", self.runtime.name())
     }
 
     /// How its server is reached over its transport, with an account of the test set-up.
@@ -136,14 +155,15 @@ impl Cell {
             ServerKind::MySql97 => account::SHA2,
             ServerKind::MariaDb1011 | ServerKind::MariaDb118 => account::NATIVE,
         };
+        let compression = ("compression-algorithms", self.compression.name());
         match self.transport {
             // Over plain TCP a full login needs the server's RSA key.
             Transport::Tcp => {
                 let key = ("get-server-public-key", "true");
-                Ok(account.tcp_url(server, &[("ssl-mode", "DISABLED"), key]))
+                Ok(account.tcp_url(server, &[("ssl-mode", "DISABLED"), key, compression]))
             }
-            Transport::Tls => Ok(account.tcp_url(server, &[("ssl-mode", "REQUIRED")])),
-            Transport::Unix => account.unix_url(server, &[("ssl-mode", "DISABLED")]),
+            Transport::Tls => Ok(account.tcp_url(server, &[("ssl-mode", "REQUIRED"), compression])),
+            Transport::Unix => account.unix_url(server, &[("ssl-mode", "DISABLED"), compression]),
         }
     }
 }
@@ -158,10 +178,13 @@ mod tests {
     fn what_cannot_log_in_is_left_out() {
         let out: Vec<_> = all().filter(|cell| cell.not_applicable().is_some()).collect();
         let count = |why| out.iter().filter(|cell| cell.not_applicable() == Some(why)).count();
-        // 3 runtimes, 3 servers, 2 feature sets; 3 runtimes.
-        assert_eq!(count("built without TLS"), 18);
-        assert_eq!(out.len(), 18 + 3);
-        assert_eq!(applicable().len(), 3 * 3 * 3 * 4 - 21);
+        // 3 runtimes, 3 servers, 3 compressions, 2 feature sets.
+        assert_eq!(count("built without TLS"), 54);
+        // 3 runtimes, 2 servers, 3 transports with 4 feature sets each but for the two without TLS.
+        assert_eq!(count("MariaDB has no zstd"), 60);
+        // 3 runtimes, 3 compressions.
+        assert_eq!(out.len(), 54 + 60 + 9);
+        assert_eq!(applicable().len(), 3 * 3 * 3 * 3 * 4 - 123);
     }
 
     #[test]
@@ -174,7 +197,7 @@ mod tests {
     fn the_choice_is_applicable_and_small() {
         let chosen = pairs();
         assert!(chosen.iter().all(|cell| cell.not_applicable().is_none()));
-        assert!((12..=15).contains(&chosen.len()), "{}", chosen.len());
+        assert!((12..=18).contains(&chosen.len()), "{}", chosen.len());
         // The suite itself runs on each runtime, transport and server.
         let whole = || chosen.iter().filter(|cell| cell.features == Features::All);
         assert!(Runtime::ALL.iter().all(|value| whole().any(|cell| cell.runtime == *value)));
@@ -188,5 +211,7 @@ mod tests {
         assert_eq!(of(1), "classic,tokio,ed25519,rsa,tls");
         assert_eq!(of(2), "classic,tokio,ed25519,rsa");
         assert_eq!(of(3), "classic,tokio");
+        assert_eq!(of(108 + 3), "classic,tokio,zlib");
+        assert_eq!(of(216 + 1), "classic,tokio,ed25519,rsa,tls,zstd");
     }
 }

@@ -1,7 +1,7 @@
-//! `cargo xtask test-matrix`: runtimes, transports, servers and feature sets against each other.
+//! `cargo xtask test-matrix`: runtimes, transports, servers, compressions and feature sets against each other.
 //!
-//! A cell with all features is the end-to-end suite, narrowed by the variables [`RUNTIME`], [`TRANSPORT`] and
-//! [`SERVER`]. A cell with fewer is the facade's consumer (`tests/consumers/porpoise`), built with just these
+//! A cell with all features is the end-to-end suite, narrowed by the variables [`RUNTIME`], [`TRANSPORT`],
+//! [`SERVER`] and [`COMPRESSION`]. A cell with fewer is the facade's consumer (`tests/consumers/porpoise`), built with just these
 //! features, which connects and runs a query on that runtime, transport and server.
 
 mod cell;
@@ -23,6 +23,7 @@ use crate::{Result, consumer, server, workspace};
 const RUNTIME: &str = "PORPOISE_CELL_RUNTIME";
 const TRANSPORT: &str = "PORPOISE_CELL_TRANSPORT";
 const SERVER: &str = "PORPOISE_CELL_SERVER";
+const COMPRESSION: &str = "PORPOISE_CELL_COMPRESSION";
 
 /// Arguments of `cargo xtask test-matrix`.
 #[derive(Debug, clap::Args)]
@@ -119,6 +120,7 @@ fn run_cell(cell: &Cell, state: &State, tally: &mut Tally) -> Result<()> {
         command.env(RUNTIME, cell.runtime.name());
         command.env(TRANSPORT, cell.transport.name());
         command.env(SERVER, cell.server.name());
+        command.env(COMPRESSION, cell.compression.name());
         let tests = Tally::run(&mut command)?;
         let verdict = tests.verdict();
         tally.add(tests);

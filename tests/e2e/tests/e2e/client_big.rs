@@ -25,7 +25,7 @@ pub(crate) fn add(suite: &mut Suite) {
         // Its packets have 16 MiB at most.
         suite.add_on_each_runtime(&name, Transport::Unix, server, |context| some(context, 10 << 20));
     }
-    let cell = Cell { runner: Runner::Tokio, transport: Transport::Unix, server: MYSQL };
+    let cell = Cell::new(Runner::Tokio, Transport::Unix, MYSQL);
     suite.add("client::1-gib::tokio", cell, one_gib);
 }
 

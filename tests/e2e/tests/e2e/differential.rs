@@ -19,7 +19,7 @@ const STATEMENTS: &str = "tests/sql/differential.sql";
 
 pub(crate) fn add(suite: &mut Suite) {
     for server in [MYSQL].into_iter().chain(MARIADB) {
-        let cell = Cell { runner: Runner::Tokio, transport: Transport::Tcp, server };
+        let cell = Cell::new(Runner::Tokio, Transport::Tcp, server);
         suite.add(format!("differential::{server}"), cell, compare);
     }
 }

@@ -6,6 +6,7 @@ use std::{env, fs};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use porpoise::auth::{AuthPath, ServerPublicKey};
+use porpoise::classic_connect::CompressionAlgorithm;
 use porpoise::trace::Record;
 use porpoise::transport::TlsClient;
 use porpoise::{Client, Connecting, Error, Options, Results};
@@ -38,11 +39,14 @@ pub(crate) fn add(suite: &mut Suite) {
             // The first one is the server that was recorded; another says that it is in its name.
             let name = if i == 0 { scenario.name.clone() } else { format!("{}::{server}", scenario.name) };
             let test = Arc::clone(&scenario);
-            suite.add_on_each_runtime(&format!("golden::{name}"), transport, server, move |context| {
-                client(context, &test)
-            });
+            let compression = compression(&scenario);
+            for cell in Cell::on_each_runtime(transport, server) {
+                let test = Arc::clone(&test);
+                let name = format!("golden::{name}::{}", cell.runner);
+                suite.add(name, cell.compressed(compression), move |context| client(context, &test));
+            }
             let test = Arc::clone(&scenario);
-            let cell = Cell { runner: Runner::Blocking, transport, server };
+            let cell = Cell::new(Runner::Blocking, transport, server).compressed(compression);
             suite.add(format!("machine::{name}"), cell, move |context| machine(context, &test, i == 0));
         }
     }
@@ -58,6 +62,11 @@ pub(crate) fn transport(scenario: &Scenario) -> Transport {
         (_, Some("DISABLED")) => Transport::Tcp,
         _ => Transport::Tls,
     }
+}
+
+fn compression(scenario: &Scenario) -> CompressionAlgorithm {
+    let given = scenario.option("compress").and_then(|name| name.parse().ok());
+    given.unwrap_or(CompressionAlgorithm::Uncompressed)
 }
 
 /// Runs a scenario with the client.

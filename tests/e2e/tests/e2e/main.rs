@@ -1,7 +1,7 @@
 //! porpoise on real servers.
 //!
-//! Every test belongs to a cell: a runtime, a transport and a server. `PORPOISE_CELL_RUNTIME`,
-//! `PORPOISE_CELL_TRANSPORT` and `PORPOISE_CELL_SERVER` leave only the tests of their cell. With
+//! Every test belongs to a cell: a runtime, a transport, a server and a compression. `PORPOISE_CELL_RUNTIME`,
+//! `PORPOISE_CELL_TRANSPORT`, `PORPOISE_CELL_SERVER` and `PORPOISE_CELL_COMPRESSION` leave only the tests of their cell. With
 //! `PORPOISE_NO_SERVER=1` every test is listed as not run; without servers and without that, every test fails.
 
 mod auth;

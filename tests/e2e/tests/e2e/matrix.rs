@@ -1,6 +1,7 @@
-//! The same short life on every runtime, transport and server: connect, query, error, close.
+//! The same short life on every runtime, transport and server, with every compression: connect, query, error, close.
 
 use anyhow::{Result, bail};
+use porpoise::classic_connect::CompressionAlgorithm;
 use porpoise::{Connecting, Error};
 use porpoise_test_support::{Account, lock};
 
@@ -10,8 +11,14 @@ pub(crate) fn add(suite: &mut Suite) {
     for server in [MYSQL].into_iter().chain(MARIADB) {
         for transport in Transport::ALL {
             for cell in Cell::on_each_runtime(transport, server) {
-                let name = format!("matrix::{server}::{}::{}", transport.name(), cell.runner);
-                suite.add(name, cell, live);
+                for compression in CompressionAlgorithm::ALL.iter().copied() {
+                    if compression == CompressionAlgorithm::Zstd && server != MYSQL {
+                        continue;
+                    }
+                    let name =
+                        format!("matrix::{server}::{}::{compression}::{}", transport.name(), cell.runner);
+                    suite.add(name, cell.compressed(compression), live);
+                }
             }
         }
     }

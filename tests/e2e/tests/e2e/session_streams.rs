@@ -19,7 +19,7 @@ pub(crate) fn add(suite: &mut Suite) {
     suite.add_tests("stream", Transport::Unix, MYSQL, &[("big-rows", big_rows)]);
     for server in MARIADB {
         suite.add_tests(&format!("stream::{server}"), Transport::Unix, server, &[("big-rows", big_rows)]);
-        let cell = Cell { runner: Runner::Tokio, transport: Transport::Unix, server };
+        let cell = Cell::new(Runner::Tokio, Transport::Unix, server);
         suite.add(format!("stream::{server}::no-progress"), cell, no_progress);
     }
 }

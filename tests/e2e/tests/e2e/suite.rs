@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use libtest_mimic::Trial;
 use porpoise::OptionsBuilder;
 use porpoise::blocking;
+use porpoise::classic_connect::CompressionAlgorithm;
 use porpoise::driver::Runtime;
 use porpoise::transport::SslMode;
 use porpoise_test_support::{Server, Servers, unwanted};
@@ -79,12 +80,23 @@ pub(crate) struct Cell {
     pub(crate) runner: Runner,
     pub(crate) transport: Transport,
     pub(crate) server: &'static str,
+    pub(crate) compression: CompressionAlgorithm,
 }
 
 impl Cell {
     /// On each runtime.
     pub(crate) fn on_each_runtime(transport: Transport, server: &'static str) -> [Self; 3] {
-        Runner::ALL.map(|runner| Self { runner, transport, server })
+        Runner::ALL.map(|runner| Self::new(runner, transport, server))
+    }
+
+    /// Without compression.
+    pub(crate) const fn new(runner: Runner, transport: Transport, server: &'static str) -> Self {
+        Self { runner, transport, server, compression: CompressionAlgorithm::Uncompressed }
+    }
+
+    /// The same, compressed.
+    pub(crate) const fn compressed(self, compression: CompressionAlgorithm) -> Self {
+        Self { compression, ..self }
     }
 
     /// Whether the variables that narrow the suite let it through.
@@ -93,6 +105,7 @@ impl Cell {
             ("PORPOISE_CELL_RUNTIME", self.runner.runtime().name()),
             ("PORPOISE_CELL_TRANSPORT", self.transport.name()),
             ("PORPOISE_CELL_SERVER", self.server),
+            ("PORPOISE_CELL_COMPRESSION", self.compression.name()),
         ];
         let unset_or =
             |(variable, value): &(&str, &str)| env::var(variable).map_or(true, |wanted| wanted == *value);
@@ -122,16 +135,17 @@ impl Context {
         self.cell.runner.run(future)?
     }
 
-    /// Options that lead to the cell's server over the cell's transport.
+    /// Options that lead to the cell's server over the cell's transport, with its compression.
     pub(crate) fn options(&self) -> Result<OptionsBuilder> {
         let server = self.server()?;
-        Ok(match self.cell.transport {
+        let options = match self.cell.transport {
             Transport::Tcp => server.tcp().ssl_mode(SslMode::Disabled),
             Transport::Tls => server.tcp().ssl_mode(SslMode::Required),
             Transport::Unix => {
                 porpoise::Options::builder().unix_socket(server.socket()?).ssl_mode(SslMode::Disabled)
             }
-        })
+        };
+        Ok(options.compression_algorithms(&[self.cell.compression]))
     }
 }
 
