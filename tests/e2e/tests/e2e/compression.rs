@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use futures::io::Cursor;
-use porpoise::classic_connect::CompressionAlgorithm::{self, Uncompressed, Zlib, Zstd};
+use porpoise::classic_connect::CompressionAlgorithm::{Uncompressed, Zlib, Zstd};
 use porpoise::classic_connect::{ConnectErrorKind, ConnectStage};
 use porpoise::{Client, Connecting, Error, OptionsBuilder};
 use porpoise_test_support::changed_user;
@@ -250,16 +250,16 @@ fn choice(context: &Context) -> Result<()> {
 /// A server without zstd.
 fn refused(context: &Context) -> Result<()> {
     context.run(async {
-        let options = options(context)?.compression_algorithms(&[Zstd]).build()?;
-        match Connecting::new(context.runtime(), Arc::new(options)).await {
+        let zstd = options(context)?.compression_algorithms(&[Zstd]).build()?;
+        match Connecting::new(context.runtime(), Arc::new(zstd)).await {
             Err(Error::Connect(error)) => {
                 ensure!(matches!(error.kind(), ConnectErrorKind::NoCompression), "{error}");
                 expect("error", &(error.code(), error.stage()), &(2066, ConnectStage::ParseHandshake))?;
             }
             other => bail!("{:?}", other.map(drop)),
         }
-        let options = options(context)?.compression_algorithms(&[Zstd, Uncompressed]).build()?;
-        let mut client = Connecting::new(context.runtime(), Arc::new(options)).await?;
+        let either = options(context)?.compression_algorithms(&[Zstd, Uncompressed]).build()?;
+        let mut client = Connecting::new(context.runtime(), Arc::new(either)).await?;
         expect("compression", &status(&mut client, "Compression").await?.as_str(), &"OFF")?;
         Ok(client.close().await?)
     })
