@@ -10,8 +10,10 @@ use url::Url;
 pub enum Workload {
     /// Connect over TCP and close, one after the other.
     ConnectPlain,
-    /// The same with a full TLS handshake.
+    /// The same in TLS, as the client does it by itself: some resume sessions. The floor does not.
     ConnectTls,
+    /// The same with a full handshake each time.
+    ConnectTlsFull,
     /// The same with TLS sessions that are resumed.
     ConnectTlsResume,
     /// Connect over a Unix socket.
@@ -42,6 +44,8 @@ pub enum Workload {
     Multi,
     /// Connections that do nothing: what each holds.
     IdleMemory,
+    /// The same after each was told to give its buffers back.
+    IdleParked,
 }
 
 impl Workload {
@@ -51,6 +55,7 @@ impl Workload {
         match self {
             Self::ConnectPlain => "connect-plain",
             Self::ConnectTls => "connect-tls",
+            Self::ConnectTlsFull => "connect-tls-full",
             Self::ConnectTlsResume => "connect-tls-resume",
             Self::ConnectUnix => "connect-unix",
             Self::ConnectConcurrent => "connect-concurrent",
@@ -66,20 +71,21 @@ impl Workload {
             Self::InsertSequential => "insert-sequential",
             Self::Multi => "multi",
             Self::IdleMemory => "idle-memory",
+            Self::IdleParked => "idle-parked",
         }
     }
 
     /// Whether it is about TLS.
     #[must_use]
     pub const fn is_tls(self) -> bool {
-        matches!(self, Self::ConnectTls | Self::ConnectTlsResume)
+        matches!(self, Self::ConnectTls | Self::ConnectTlsFull | Self::ConnectTlsResume)
     }
 
     /// How many operations, unless `--n` says it.
     const fn default_n(self) -> u64 {
         match self {
             Self::ConnectPlain | Self::ConnectUnix => 1500,
-            Self::ConnectTls | Self::ConnectTlsResume => 500,
+            Self::ConnectTls | Self::ConnectTlsFull | Self::ConnectTlsResume => 500,
             Self::ConnectConcurrent => 4000,
             Self::Ping | Self::Select1 | Self::PointQuery => 15000,
             Self::RowsNarrow | Self::RowsNarrowBin => 1_000_000,
@@ -87,7 +93,7 @@ impl Workload {
             Self::Blob => 64,
             Self::InsertPipeline | Self::InsertSequential => 10_000,
             Self::Multi => 100,
-            Self::IdleMemory => 1000,
+            Self::IdleMemory | Self::IdleParked => 1000,
         }
     }
 }

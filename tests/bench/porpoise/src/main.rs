@@ -44,8 +44,8 @@ impl Bench {
     async fn run(self) -> Result<()> {
         let Args { workload, n, .. } = self.args;
         let way = match workload {
-            Workload::ConnectTls => Way::Tls { resume: false },
-            Workload::ConnectTlsResume => Way::Tls { resume: true },
+            Workload::ConnectTlsFull => Way::Tls { resume: false },
+            Workload::ConnectTls | Workload::ConnectTlsResume => Way::Tls { resume: true },
             Workload::ConnectUnix => Way::Unix,
             _ => Way::Tcp,
         };
@@ -55,7 +55,10 @@ impl Bench {
         }
         match workload {
             Workload::ConnectTlsResume => self.resume(&options).await,
-            Workload::ConnectPlain | Workload::ConnectTls | Workload::ConnectUnix => {
+            Workload::ConnectPlain
+            | Workload::ConnectTls
+            | Workload::ConnectTlsFull
+            | Workload::ConnectUnix => {
                 self.once(&options).await?;
                 let meter = Meter::start()?;
                 for _ in 0..n {
@@ -74,11 +77,15 @@ impl Bench {
                 Ok(client.close().await?)
             }
             Workload::Select1 => self.select(&options).await,
-            Workload::IdleMemory => {
+            Workload::IdleMemory | Workload::IdleParked => {
                 let idle = Idle::start()?;
                 let mut clients = Vec::new();
                 for _ in 0..n {
-                    clients.push(self.connect(&options).await?);
+                    let mut client = self.connect(&options).await?;
+                    if workload == Workload::IdleParked {
+                        client.park();
+                    }
+                    clients.push(client);
                 }
                 idle.finish(self.peer, &self.args)?;
                 for client in clients {

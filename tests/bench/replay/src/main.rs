@@ -5,8 +5,8 @@
 //! protocol without TLS, and takes any login, since the greeting's nonce is the recorded one.
 
 use std::collections::HashMap;
-use std::fs;
-use std::io::{Read, Write};
+use std::fs::{self, File};
+use std::io::{BufWriter, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,6 @@ use std::thread;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
-use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Parser)]
 enum Cli {
@@ -35,13 +34,43 @@ enum Cli {
     },
 }
 
-/// What the server said: to begin with, to the login, and to each command.
-#[derive(Debug, Default, Deserialize, Serialize)]
+/// What the server said: to begin with, to the login, and to each command. In a file: the packet, then the answer, each
+/// behind its length.
+#[derive(Debug, Default)]
 struct Tape {
     exchanges: Vec<Exchange>,
 }
 
-#[derive(Debug, Default, Deserialize, Serialize)]
+impl Tape {
+    fn save(&self, path: &PathBuf) -> Result<()> {
+        let mut file = BufWriter::new(File::create(path)?);
+        for Exchange { packet, answer } in &self.exchanges {
+            for bytes in [packet, answer] {
+                file.write_all(&bytes.len().to_le_bytes())?;
+                file.write_all(bytes)?;
+            }
+        }
+        Ok(file.flush()?)
+    }
+
+    fn load(path: &PathBuf) -> Result<Self> {
+        let bytes = fs::read(path)?;
+        let mut left = &bytes[..];
+        let mut piece = || -> Result<Option<Vec<u8>>> {
+            let Some((len, behind)) = left.split_first_chunk() else { return Ok(None) };
+            let piece = behind.split_at_checked(usize::from_le_bytes(*len)).context("a short recording")?;
+            left = piece.1;
+            Ok(Some(piece.0.to_vec()))
+        };
+        let mut exchanges = Vec::new();
+        while let Some(packet) = piece()? {
+            exchanges.push(Exchange { packet, answer: piece()?.context("a short recording")? });
+        }
+        Ok(Self { exchanges })
+    }
+}
+
+#[derive(Debug, Default)]
 struct Exchange {
     /// A packet without its header; empty before the greeting.
     packet: Vec<u8>,
@@ -110,7 +139,7 @@ fn record(listener: &TcpListener, to: SocketAddr, path: PathBuf) -> Result<()> {
     })?;
     let tape = tape.into_inner().unwrap_or_else(PoisonError::into_inner);
     ensure!(tape.exchanges.len() > 2, "nothing was said");
-    Ok(fs::write(path, serde_json::to_vec(&tape)?)?)
+    tape.save(&path)
 }
 
 /// Copies until the end.
@@ -138,8 +167,7 @@ struct Answers {
 
 impl Answers {
     fn load(path: &PathBuf) -> Result<Self> {
-        let tape: Tape = serde_json::from_slice(&fs::read(path)?)?;
-        let mut exchanges = tape.exchanges.into_iter();
+        let mut exchanges = Tape::load(path)?.exchanges.into_iter();
         let mut next = || exchanges.next().context("a recording without a login");
         let (greeting, login) = (next()?.answer, next()?.answer);
         // More data (fast), then OK: a login that was anything else cannot be replayed.

@@ -6,9 +6,11 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::figures::Figures;
 use crate::programs::{CLIENTS, Programs};
 use crate::server::Server;
 use crate::stripped;
+use crate::work::{Work, scale};
 
 /// What a sink that is off at run time may cost more than none, in instructions a connect.
 const OFF_LIMIT: u64 = 200;
@@ -81,20 +83,31 @@ impl fmt::Display for Trace {
     }
 }
 
-/// Instructions of a real connect, of every client.
-pub(crate) fn connects(programs: &Programs, server: &Server) -> Result<Vec<(&'static str, u64)>> {
-    let mut counts = Vec::new();
-    for (program, flags, name) in CLIENTS {
-        eprintln!("counting the instructions of {name}");
+/// Instructions of an operation on the server, of every client that has the workload.
+pub(crate) fn operations(
+    programs: &Programs,
+    server: &Server,
+    work: Work,
+    figures: &mut Figures,
+) -> Result<()> {
+    let Some((few, many)) = work.counted else { return Ok(()) };
+    for (i, client) in CLIENTS.into_iter().enumerate() {
+        if figures.get(work.workload, i).is_none() {
+            continue;
+        }
+        eprintln!("counting the instructions of {}: {}", work.workload, client.name);
+        // Someone may have emptied the server's cache.
+        server.warm(programs)?;
         let arguments = |n: u64| {
-            let mut arguments = vec!["connect-plain".to_owned(), "--n".to_owned(), n.to_string()];
+            let mut arguments = vec![work.workload.name().to_owned(), "--n".to_owned(), n.to_string()];
             arguments.extend(["--url".to_owned(), server.url()]);
-            arguments.extend(flags.iter().map(|&flag| flag.to_owned()));
+            arguments.extend(client.flags.iter().map(|&flag| flag.to_owned()));
             Ok(arguments)
         };
-        counts.push((name, slope(programs, program, 20, 60, arguments)?));
+        let slope = slope(programs, client.program, few, many, arguments)?;
+        figures.of(work.workload, i).instructions = Some(slope as f64 / scale(work.workload) as f64);
     }
-    Ok(counts)
+    Ok(())
 }
 
 /// Instructions per operation, between a run of `few` and one of `many`.
@@ -112,7 +125,7 @@ fn slope(
 fn instructions(programs: &Programs, program: &str, arguments: &[String]) -> Result<u64> {
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]);
-    valgrind.arg(programs.path(program)).args(arguments).stdout(Stdio::null());
+    valgrind.env("PERF_NO_WARM", "1").arg(programs.path(program)).args(arguments).stdout(Stdio::null());
     let output = valgrind.output().context("valgrind counts the instructions: is it installed?")?;
     let text = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{program}: {text}");

@@ -5,15 +5,19 @@
 //! nothing when it is off, without a server and without a clock.
 
 mod count;
+mod figures;
 mod programs;
 mod replay;
 mod server;
 mod strip;
 mod stripped;
 mod table;
+mod targets;
+mod work;
 
 use anyhow::{Result, bail};
 
+use crate::figures::Figures;
 use crate::programs::Programs;
 use crate::table::Table;
 
@@ -44,10 +48,14 @@ fn measure() -> Result<Table> {
     let programs = Programs::build(&[])?;
     let server = server::Server::find()?;
     server.set_up()?;
-    Ok(Table {
-        replayed: replay::measure(&programs, &server, "connect-plain", 600)?,
-        real: server.measure(&programs, "connect-tls", 150)?,
-        counts: count::connects(&programs, &server)?,
-        trace: count::Trace::count(&programs)?,
-    })
+    let mut figures = Figures::default();
+    for work in work::REPLAYED {
+        replay::measure(&programs, &server, work, &mut figures)?;
+        count::operations(&programs, &server, work, &mut figures)?;
+    }
+    for (workload, n) in work::REAL {
+        server.measure(&programs, workload, n, &mut figures)?;
+    }
+    server.idle(&programs, &mut figures)?;
+    Ok(Table { figures, trace: count::Trace::count(&programs)? })
 }

@@ -4,18 +4,36 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
-use bench_harness::Report;
+use serde::de::DeserializeOwned;
 
-/// A client in the table: its program, flags, and what it is.
-pub(crate) const CLIENTS: [(&str, &[&str], &str); 7] = [
-    ("floor", &[], "floor: a raw socket, written by hand"),
-    ("floor-tokio", &[], "the same through tokio's sockets"),
-    ("peer-porpoise", &[], "porpoise on tokio"),
-    ("peer-porpoise", &["--runtime", "blocking"], "porpoise, blocking"),
-    ("peer-mysql-async", &[], "mysql_async"),
-    ("peer-mysql", &[], "mysql"),
-    ("peer-sqlx", &[], "sqlx"),
+/// A client in the tables.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Client {
+    pub(crate) program: &'static str,
+    pub(crate) flags: &'static [&'static str],
+    /// As in the tables' heads.
+    pub(crate) name: &'static str,
+}
+
+const fn client(program: &'static str, flags: &'static [&'static str], name: &'static str) -> Client {
+    Client { program, flags, name }
+}
+
+/// All clients; the first is what the others are compared with.
+pub(crate) const CLIENTS: [Client; 7] = [
+    client("floor", &[], "floor"),
+    client("floor-tokio", &[], "floor on tokio"),
+    client("peer-porpoise", &[], "porpoise on tokio"),
+    client("peer-porpoise", &["--runtime", "blocking"], "porpoise, blocking"),
+    client("peer-mysql-async", &[], "mysql_async"),
+    client("peer-mysql", &[], "mysql"),
+    client("peer-sqlx", &[], "sqlx"),
 ];
+pub(crate) const FLOOR: usize = 0;
+pub(crate) const FLOOR_TOKIO: usize = 1;
+pub(crate) const PORPOISE: usize = 2;
+pub(crate) const BLOCKING: usize = 3;
+pub(crate) const PEERS: std::ops::Range<usize> = 4..7;
 
 /// The folder of this workspace.
 pub(crate) fn root() -> &'static Path {
@@ -74,10 +92,16 @@ impl Programs {
 }
 
 /// Runs a client and takes its report.
-pub(crate) fn report(client: &mut Command) -> Result<Report> {
+pub(crate) fn report<R: DeserializeOwned>(client: &mut Command) -> Result<R> {
     let output = client.stderr(Stdio::inherit()).output()?;
     ensure!(output.status.success(), "{client:?}: {}", output.status);
     let text = String::from_utf8(output.stdout)?;
     let line = text.lines().last().context("no report")?;
     serde_json::from_str(line).with_context(|| line.to_owned())
+}
+
+/// The same of a client that may not have the workload.
+pub(crate) fn report_if_any<R: DeserializeOwned>(client: &mut Command) -> Option<R> {
+    let output = client.stderr(Stdio::null()).output().ok().filter(|output| output.status.success())?;
+    serde_json::from_str(String::from_utf8(output.stdout).ok()?.lines().last()?).ok()
 }

@@ -5,43 +5,52 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
+use bench_harness::{Report, Workload};
 
-use crate::programs::{CLIENTS, Programs, report};
+use crate::figures::Figures;
+use crate::programs::{CLIENTS, Programs, report, report_if_any};
 use crate::server::{Server, url};
-use crate::table::Row;
+use crate::work::Work;
 
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 5;
 
 /// Records what the server says to each client, then measures each against its recording, by turns.
-pub(crate) fn measure(programs: &Programs, server: &Server, workload: &str, n: u64) -> Result<Vec<Row>> {
+pub(crate) fn measure(programs: &Programs, server: &Server, work: Work, figures: &mut Figures) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    // The server's cache must know the account, or the recorded login is another one.
-    let mut warm = programs.pinned("peer-porpoise");
-    report(warm.args(["connect-tls", "--n", "1", "--url", &server.url()]))?;
+    server.warm(programs)?;
+    // Connects are all alike, and end with a command.
+    let (recorded, n) = match work.workload {
+        Workload::ConnectPlain => (Workload::Ping, 1),
+        other => (other, work.n),
+    };
     let mut served = Vec::new();
-    for (i, (program, flags, _)) in CLIENTS.into_iter().enumerate() {
+    for (i, client) in CLIENTS.into_iter().enumerate() {
         let tape = folder.path().join(i.to_string());
         let mut record = Command::new(programs.path("replay"));
         record.args(["record", "--to", &server.address(), "--tape"]).arg(&tape);
         let (mut recorder, port) = started(&mut record)?;
-        let mut client = programs.pinned(program);
-        client.env("PERF_NO_WARM", "1").args(["ping", "--n", "1", "--url", &url("127.0.0.1", port)]);
-        report(client.args(flags))?;
-        ensure!(recorder.0.wait()?.success(), "the conversation with {program} was not recorded");
+        let mut command = programs.pinned(client.program);
+        command.env("PERF_NO_WARM", "1").args([recorded.name(), "--n", &n.to_string()]);
+        command.args(["--url", &url("127.0.0.1", port)]).args(client.flags);
+        if report_if_any::<Report>(&mut command).is_none() {
+            // Not all have all workloads.
+            continue;
+        }
+        ensure!(recorder.0.wait()?.success(), "the conversation with {} was not recorded", client.name);
         let mut serve = programs.pinned("replay");
-        served.push(started(serve.args(["serve", "--tape"]).arg(&tape))?);
+        served.push((i, started(serve.args(["serve", "--tape"]).arg(&tape))?));
     }
-    let mut rows = Row::all(workload);
     for round in 0..ROUNDS {
-        eprintln!("{workload} against recordings, round {} of {ROUNDS}", round + 1);
-        for ((row, (program, flags, _)), (_, port)) in rows.iter_mut().zip(CLIENTS).zip(&served) {
-            let mut client = programs.pinned(program);
-            client.env("PERF_NO_WARM", "1").arg(workload).args(["--n", &n.to_string()]);
-            client.args(["--url", &url("127.0.0.1", *port)]).args(flags);
-            row.take(&report(&mut client)?);
+        eprintln!("{} against recordings, round {} of {ROUNDS}", work.workload, round + 1);
+        for (i, (_, port)) in &served {
+            let client = CLIENTS[*i];
+            let mut command = programs.pinned(client.program);
+            command.env("PERF_NO_WARM", "1").arg(work.workload.name()).args(["--n", &work.n.to_string()]);
+            command.args(["--url", &url("127.0.0.1", *port)]).args(client.flags);
+            figures.take(work.workload, *i, &report(&mut command)?)?;
         }
     }
-    Ok(rows)
+    Ok(())
 }
 
 /// A server that ends with this value.

@@ -4,14 +4,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use bench_harness::{IdleReport, Report, Workload};
 use serde::Deserialize;
 
-use crate::programs::{CLIENTS, Programs, report};
-use crate::table::Row;
+use crate::figures::Figures;
+use crate::programs::{CLIENTS, Programs, report, report_if_any};
+use crate::work::{IDLE, IDLE_CONNECTIONS};
 
-const SET_UP: &str = "CREATE DATABASE IF NOT EXISTS pf_bench;
-    CREATE USER IF NOT EXISTS 'pf_u'@'%' IDENTIFIED WITH caching_sha2_password BY 'secret';
-    GRANT ALL ON pf_bench.* TO 'pf_u'@'%';";
+/// Makes the account, the database and the tables of the benches.
+const SET_UP: &str = include_str!("setup.sql");
+/// Whether they are there: the comment of the table that is made last.
+const IS_SET_UP: &str = "SELECT COUNT(*) FROM information_schema.tables \
+    WHERE table_schema = 'pf_bench' AND table_name = 'pf_ins' AND table_comment = 'porpoise benches, 1'";
 const ROUNDS: usize = 5;
 
 #[derive(Deserialize)]
@@ -47,20 +51,31 @@ impl Server {
         mysql.context("no MySQL server is up: `cargo xtask server up`")
     }
 
-    /// Makes the account and the database of the benches.
+    /// Makes what the benches need, unless it is there.
     pub(crate) fn set_up(&self) -> Result<()> {
+        if self.run(IS_SET_UP)?.trim() != "1" {
+            eprintln!("making the tables of the benches");
+            self.run(SET_UP)?;
+        }
+        Ok(())
+    }
+
+    /// Runs statements as an administrator, and gives what they print.
+    fn run(&self, sql: &str) -> Result<String> {
         let client = self.client.as_ref().context("the server came without a client program")?;
         let socket = self.socket.as_ref().context("the server has no Unix socket")?;
         let mut mysql = Command::new(&client.program);
-        mysql
-            .args(&client.args)
-            .arg("--user")
-            .arg(&self.root_user)
-            .arg("--socket")
-            .arg(socket)
-            .args(["-e", SET_UP]);
-        ensure!(mysql.status()?.success(), "the account of the benches cannot be made");
-        Ok(())
+        mysql.args(&client.args).arg("--user").arg(&self.root_user).arg("--socket").arg(socket);
+        let output = mysql.args(["--skip-column-names", "--batch", "-e", sql]).output()?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// The server's cache knows the account after a login in TLS.
+    pub(crate) fn warm(&self, programs: &Programs) -> Result<()> {
+        let mut warm = programs.pinned("peer-porpoise");
+        warm.args([Workload::ConnectTls.name(), "--n", "1", "--url", &self.url()]);
+        report::<Report>(&mut warm).map(drop)
     }
 
     pub(crate) fn address(&self) -> String {
@@ -73,20 +88,44 @@ impl Server {
     }
 
     /// Each client against the server itself.
-    pub(crate) fn measure(&self, programs: &Programs, workload: &str, n: u64) -> Result<Vec<Row>> {
-        let mut rows = Row::all(workload);
+    pub(crate) fn measure(
+        &self,
+        programs: &Programs,
+        workload: Workload,
+        n: u64,
+        figures: &mut Figures,
+    ) -> Result<()> {
         for round in 0..ROUNDS {
             eprintln!("{workload}, round {} of {ROUNDS}", round + 1);
-            for (row, (program, flags, _)) in rows.iter_mut().zip(CLIENTS) {
-                if program == "floor-tokio" && workload != "connect-plain" {
-                    continue;
+            for (i, client) in CLIENTS.into_iter().enumerate() {
+                let mut command = programs.pinned(client.program);
+                command
+                    .args([workload.name(), "--n", &n.to_string(), "--url", &self.url()])
+                    .args(client.flags);
+                if let Some(report) = report_if_any::<Report>(&mut command) {
+                    figures.take(workload, i, &report)?;
                 }
-                let mut client = programs.pinned(program);
-                client.arg(workload).args(["--n", &n.to_string(), "--url", &self.url()]).args(flags);
-                row.take(&report(&mut client)?);
             }
         }
-        Ok(rows)
+        Ok(())
+    }
+
+    /// What idle connections hold.
+    pub(crate) fn idle(&self, programs: &Programs, figures: &mut Figures) -> Result<()> {
+        let before = self.run("SELECT @@GLOBAL.max_connections")?;
+        self.run("SET GLOBAL max_connections = 2000")?;
+        for workload in IDLE {
+            eprintln!("{workload}");
+            for (i, client) in CLIENTS.into_iter().enumerate() {
+                let mut command = programs.pinned(client.program);
+                command.args([workload.name(), "--n", &IDLE_CONNECTIONS.to_string(), "--url", &self.url()]);
+                let report = report_if_any::<IdleReport>(command.args(client.flags));
+                if let Some(report) = report {
+                    figures.of(workload, i).idle = Some(report.rss_bytes_per_conn as f64);
+                }
+            }
+        }
+        self.run(&format!("SET GLOBAL max_connections = {}", before.trim())).map(drop)
     }
 }
 

@@ -1,58 +1,23 @@
-//! The table that comes of it.
+//! The tables that come of it.
 
 use std::fmt;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use bench_harness::Report;
+use bench_harness::Workload;
 
 use crate::count::Trace;
-use crate::programs::CLIENTS;
+use crate::figures::{Figure, Figures};
+use crate::programs::{BLOCKING, CLIENTS, FLOOR, PEERS, PORPOISE};
+use crate::targets;
+use crate::work::{IDLE, REAL, REPLAYED};
 
 const BEGIN: &str = "<!-- measured -->";
 const END: &str = "<!-- end -->";
 
-/// One client's figures for one workload.
-#[derive(Clone, Debug)]
-pub(crate) struct Row {
-    workload: String,
-    name: &'static str,
-    /// CPU microseconds an operation, of each round.
-    cpu: Vec<f64>,
-    allocations: f64,
-}
-
-impl Row {
-    /// An empty row for each client.
-    pub(crate) fn all(workload: &str) -> Vec<Self> {
-        CLIENTS
-            .map(|(_, _, name)| Self {
-                workload: workload.to_owned(),
-                name,
-                cpu: Vec::new(),
-                allocations: 0.0,
-            })
-            .into()
-    }
-
-    /// Adds a round.
-    pub(crate) fn take(&mut self, report: &Report) {
-        self.cpu.push(report.cpu_us_per_op);
-        self.allocations = report.allocs_per_op;
-    }
-
-    fn median(&self) -> Option<f64> {
-        let mut sorted = self.cpu.clone();
-        sorted.sort_by(f64::total_cmp);
-        sorted.get(sorted.len() / 2).copied()
-    }
-}
-
 /// Everything that was measured.
 pub(crate) struct Table {
-    pub(crate) replayed: Vec<Row>,
-    pub(crate) real: Vec<Row>,
-    pub(crate) counts: Vec<(&'static str, u64)>,
+    pub(crate) figures: Figures,
     pub(crate) trace: Trace,
 }
 
@@ -66,31 +31,102 @@ impl Table {
         let (_, tail) = rest.split_once(END).context("docs/performance.md has no end of the table")?;
         Ok(std::fs::write(path, format!("{head}{BEGIN}\n\n{self}\n{END}{tail}"))?)
     }
+
+    /// A line for each workload, a cell for each client.
+    fn table(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        head: &str,
+        workloads: &[Workload],
+        cell: impl Fn(&Figure) -> Option<f64>,
+    ) -> fmt::Result {
+        write!(f, "| {head} |")?;
+        for client in CLIENTS {
+            write!(f, " {} |", client.name)?;
+        }
+        writeln!(f, "\n|---|{}", "---|".repeat(CLIENTS.len()))?;
+        for workload in workloads {
+            write!(f, "| {workload} |")?;
+            for i in 0..CLIENTS.len() {
+                match self.figures.get(*workload, i).and_then(&cell) {
+                    Some(value) => write!(f, " {} |", digits(value))?,
+                    None => write!(f, " |")?,
+                }
+            }
+            writeln!(f)?;
+        }
+        writeln!(f)
+    }
+
+    /// How much CPU others take for what takes porpoise one, and porpoise for what takes the floor one.
+    fn ratios(&self, f: &mut fmt::Formatter<'_>, workloads: &[Workload]) -> fmt::Result {
+        write!(f, "| CPU, ratios | porpoise on tokio : floor | blocking : floor |")?;
+        for peer in PEERS {
+            write!(f, " {} : porpoise |", CLIENTS.get(peer).map_or("", |client| client.name))?;
+        }
+        writeln!(f, "\n|---|{}", "---|".repeat(2 + PEERS.len()))?;
+        for workload in workloads {
+            let cpu = |client| self.figures.get(*workload, client).and_then(Figure::cpu);
+            let ratios = [(PORPOISE, FLOOR), (BLOCKING, FLOOR)].into_iter();
+            write!(f, "| {workload} |")?;
+            for (one, other) in ratios.chain(PEERS.map(|peer| (peer, PORPOISE))) {
+                match (cpu(one), cpu(other)) {
+                    (Some(one), Some(other)) => write!(f, " {:.2} |", one / other)?,
+                    _ => write!(f, " |")?,
+                }
+            }
+            writeln!(f)?;
+        }
+        writeln!(f)
+    }
+}
+
+/// Three digits that matter, or all of a large number.
+fn digits(value: f64) -> String {
+    let places = match value.abs() {
+        0.0 => 0,
+        value if value < 0.1 => 4,
+        value if value < 10.0 => 2,
+        value if value < 100.0 => 1,
+        _ => 0,
+    };
+    format!("{value:.places$}")
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (rows, against) in [(&self.replayed, "recordings, one CPU"), (&self.real, "the server")] {
-            let Some(first) = rows.first() else { continue };
-            let floor = first.median().unwrap_or(f64::NAN);
-            writeln!(
-                f,
-                "| {}, against {against} | CPU µs | to the floor | allocations |\n|---|---|---|---|",
-                first.workload
-            )?;
-            for row in rows {
-                let Some(cpu) = row.median() else { continue };
-                writeln!(f, "| {} | {cpu:.1} | {:.2} | {:.0} |", row.name, cpu / floor, row.allocations)?;
-            }
-            writeln!(f)?;
-        }
-        if !self.counts.is_empty() {
-            writeln!(f, "| connect-plain | instructions |\n|---|---|")?;
-            for (name, count) in &self.counts {
-                writeln!(f, "| {name} | {count} |")?;
-            }
-            writeln!(f)?;
-        }
+        let replayed = REPLAYED.map(|work| work.workload);
+        let real = REAL.map(|(workload, _)| workload);
+        let allocating: Vec<_> = replayed.iter().chain(&real).copied().collect();
+        writeln!(f, "### What was wanted\n")?;
+        targets::write(f, &self.figures)?;
+        writeln!(
+            f,
+            "### Against recordings\n\nAn operation is a connect, a command, a row, a statement or a blob.\n"
+        )?;
+        self.ratios(f, &replayed)?;
+        self.table(f, "CPU µs", &replayed, Figure::cpu)?;
+        self.table(f, "instructions", &replayed, |figure| figure.instructions)?;
+        writeln!(f, "### Against the server\n")?;
+        self.ratios(f, &real)?;
+        self.table(f, "CPU µs", &real, Figure::cpu)?;
+        self.table(f, "operations a second", &real, Figure::rate)?;
+        writeln!(f, "### Memory\n")?;
+        self.table(f, "allocations", &allocating, |figure| Some(figure.allocations))?;
+        self.table(f, "KiB at most", &[Workload::Ping, Workload::Blob], |figure| Some(figure.resident))?;
+        self.table(f, "bytes for each of 1000", &IDLE, |figure| figure.idle)?;
+        writeln!(f, "### Tracing that is off\n")?;
         write!(f, "{}", self.trace)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::digits;
+
+    #[test]
+    fn no_more_digits_than_matter() {
+        let digits: Vec<_> = [0.0, 0.0123, 1.234, 12.34, 1234.5].into_iter().map(digits).collect();
+        assert_eq!(digits, ["0", "0.0123", "1.23", "12.3", "1234"]);
     }
 }

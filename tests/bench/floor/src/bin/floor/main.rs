@@ -37,7 +37,7 @@ fn main() -> Result<()> {
             let path = args.socket()?;
             connects(&args, || connected(UnixStream::connect(path)?, &args, &mut inbox, true))
         }
-        Workload::ConnectTls | Workload::ConnectTlsResume => {
+        Workload::ConnectTls | Workload::ConnectTlsFull | Workload::ConnectTlsResume => {
             let mut resumed = 0;
             let meter = Meter::start()?;
             for _ in 0..args.n {
