@@ -1,8 +1,10 @@
 //! porpoise as a bench program: tokio's current-thread runtime, or `--runtime blocking` or `async-std`.
 
+mod commands;
+
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use bench_harness::{Args, Idle, Meter, Workload, warm};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use porpoise_driver::blocking::{BLOCKING, block_on};
@@ -67,16 +69,6 @@ impl Bench {
                 meter.finish(self.peer, &self.args, n, 0)
             }
             Workload::ConnectConcurrent => self.concurrent(&options).await,
-            Workload::Ping => {
-                let mut client = self.connect(&options).await?;
-                let meter = Meter::start()?;
-                for _ in 0..n {
-                    client.ping().await?;
-                }
-                meter.finish(self.peer, &self.args, n, 0)?;
-                Ok(client.close().await?)
-            }
-            Workload::Select1 => self.select(&options).await,
             Workload::IdleMemory | Workload::IdleParked => {
                 let idle = Idle::start()?;
                 let mut clients = Vec::new();
@@ -93,7 +85,7 @@ impl Bench {
                 }
                 Ok(())
             }
-            _ => self.args.refuse(self.peer),
+            _ => commands::run(&self.args, self.peer, self.connect(&options).await?).await,
         }
     }
 
@@ -148,24 +140,5 @@ impl Bench {
             }
         }
         meter.finish(self.peer, &self.args, n, 0)
-    }
-
-    async fn select(&self, options: &Arc<Options>) -> Result<()> {
-        let mut client = self.connect(options).await?;
-        let mut sum = 0;
-        let meter = Meter::start()?;
-        for _ in 0..self.args.n {
-            let mut results = client.query("SELECT 1").await?;
-            while let Some(batch) = results.next_batch().await? {
-                for row in &batch {
-                    let cell = row.get(0).context("a cell")?;
-                    sum += std::str::from_utf8(cell.context("NULL")?)?.parse::<u64>()?;
-                }
-            }
-            ensure!(results.end().is_some(), "the result has no end");
-            results.finish().await?;
-        }
-        meter.finish(self.peer, &self.args, self.args.n, sum)?;
-        Ok(client.close().await?)
     }
 }
