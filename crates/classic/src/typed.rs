@@ -9,6 +9,7 @@ use crate::cells;
 use crate::columns::Entry;
 use crate::decode::{Fault, binary, quick, text};
 use crate::row::Rows;
+use crate::width::Width;
 use crate::{Columns, Encoding, RowBatch, RowError, RowRef};
 
 impl RowBatch {
@@ -220,7 +221,46 @@ impl<'a> CellSource<'a> for TypedCells<'a> {
         }
     }
 
+    #[inline]
     fn skip(&mut self) -> Result<(), RowError> {
+        match self.skip_quick() {
+            Some(()) => Ok(()),
+            None => self.skip_slow(),
+        }
+    }
+
+    #[inline]
+    fn finish(self) -> Result<(), RowError> {
+        if self.left.is_empty() {
+            Ok(())
+        } else {
+            Err(WireError::TrailingBytes { left: self.left.len() }.into())
+        }
+    }
+}
+
+impl TypedCells<'_> {
+    /// Passes over a usual cell. Nothing is taken if it is none.
+    #[inline]
+    fn skip_quick(&mut self) -> Option<()> {
+        let (entry, entries) = self.entries.split_first()?;
+        let len = match (self.layout, entry.width) {
+            (Layout::Nulls(nulls), _) if cells::is_null(nulls, self.index()) => 0,
+            (Layout::Full | Layout::Nulls(_), Width::Fixed(len)) => usize::from(len),
+            (_, Width::None) => return None,
+            _ => match *self.left.first()? {
+                0xfb if matches!(self.layout, Layout::Text) => 1,
+                len @ ..0xfb => 1 + usize::from(len),
+                _ => return None,
+            },
+        };
+        self.left = self.left.get(len..)?;
+        self.entries = entries;
+        Some(())
+    }
+
+    #[cold]
+    fn skip_slow(&mut self) -> Result<(), RowError> {
         self.kind()?;
         let mut r = Reader::new(self.left);
         let index = self.index();
@@ -232,15 +272,6 @@ impl<'a> CellSource<'a> for TypedCells<'a> {
         self.left = r.rest();
         self.advance();
         Ok(())
-    }
-
-    #[inline]
-    fn finish(self) -> Result<(), RowError> {
-        if self.left.is_empty() {
-            Ok(())
-        } else {
-            Err(WireError::TrailingBytes { left: self.left.len() }.into())
-        }
     }
 }
 

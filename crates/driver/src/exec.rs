@@ -125,10 +125,17 @@ impl Client {
         statement: impl Into<StatementRef<'s>>,
         params: impl Params,
     ) -> Result<Option<T>, Error> {
-        let mut results = self.exec(statement, params).await?;
-        let first = results.first().await?;
-        results.finish().await?;
-        Ok(first)
+        self.start().await?;
+        let prepared;
+        let statement = match statement.into() {
+            StatementRef::Prepared(statement) => statement,
+            StatementRef::Sql(sql) => {
+                prepared = self.prepare_started(sql, Style::of(&params), Use::Plain).await?;
+                &prepared
+            }
+        };
+        self.encode_execute(statement, &params, NO_ATTRIBUTES, false)?;
+        self.first_row().await
     }
 
     /// Executes a statement, and gives all rows of its first result. What comes behind that is read, too.

@@ -40,7 +40,10 @@ impl Room {
     #[cold]
     fn make(self, rx: &mut BytesMut, more: usize) {
         if rx.capacity() == 0 {
-            *rx = BytesMut::with_capacity(more);
+            // All of it may have been given away, and let go since. What was made for a large packet is not kept.
+            if !rx.try_reclaim(more) || rx.capacity() > 2 * more {
+                *rx = BytesMut::with_capacity(more);
+            }
             return;
         }
         let small = rx.len() + more <= 2 * self.read;

@@ -53,10 +53,8 @@ impl Client {
     /// # Errors
     /// As [`query`](Self::query), and [`Error::Row`] when the row does not fit.
     pub async fn query_first<T: for<'r> FromRow<'r>>(&mut self, sql: &str) -> Result<Option<T>, Error> {
-        let mut results = self.query(sql).await?;
-        let first = results.first().await?;
-        results.finish().await?;
-        Ok(first)
+        self.command(|session, cx| session.query(sql, cx)).await?;
+        self.first_row().await
     }
 
     /// Runs a statement, and gives all rows of its first result. What comes behind that is read, too.

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use porpoise_classic::{ClassicError, ClassicErrorKind, Event, ExecuteError, Misuse, Session};
+use porpoise_value::FromRow;
 use porpoise_wire::{Cx, WireError};
 
 use super::{Client, Phase};
@@ -239,6 +240,50 @@ impl Client {
                 Some(_) => {}
             }
         }
+    }
+
+    /// The first row of the running command's first result, if there is one. The rest is read to its end, too.
+    ///
+    /// For rows that are asked for by the thousand: it does without [`Results`](crate::Results).
+    #[inline]
+    pub(crate) async fn first_row<T: for<'r> FromRow<'r>>(&mut self) -> Result<Option<T>, Error> {
+        let (mut first, mut over) = (None, false);
+        poll_fn(|cx| {
+            loop {
+                match ready!(self.poll_next(cx))? {
+                    Some(Event::Rows(batch)) if !over => {
+                        over = true;
+                        let plan = batch.plan::<T>()?;
+                        first = batch.typed::<T>(&plan).next().transpose()?;
+                    }
+                    Some(Event::Ok(_) | Event::End(_)) => {
+                        // What comes now is of another result.
+                        over = true;
+                        if self.is_quiet() {
+                            break;
+                        }
+                    }
+                    Some(Event::Err(err)) => return Poll::Ready(self.failed(Error::Server(err))),
+                    Some(Event::InfileRefused(refused)) => {
+                        return Poll::Ready(self.failed(Error::InfileRefused(refused)));
+                    }
+                    Some(Event::ColumnsChanged(changed)) => {
+                        return Poll::Ready(Err(Error::ColumnsChanged(changed)));
+                    }
+                    Some(_) => {}
+                    None => break,
+                }
+            }
+            self.over();
+            Poll::Ready(Ok(first.take()))
+        })
+        .await
+    }
+
+    #[cold]
+    fn failed<T>(&mut self, error: Error) -> Result<T, Error> {
+        self.over();
+        Err(error)
     }
 
     /// Whether nothing is owed by either side, and nothing was received that one would have to look at.
