@@ -8,5 +8,5 @@ mod script;
 
 pub use machine::{Machine, options};
 #[cfg(feature = "driver")]
-pub use memory::{Memory, connect as connect_driver};
-pub use script::{GREETING, LOGIN_REPLY, rows};
+pub use memory::{Memory, connect as connect_driver, connect_to, now};
+pub use script::{GREETING, LOGIN_REPLY, OK, one, rows};

@@ -1,6 +1,6 @@
 //! The driver's whole connect, over a link that is a script in memory.
 
-use std::future::Future as _;
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use bytes::{BufMut as _, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
 use porpoise_driver::{BoxFuture, Client, Connecting, Link, Options, Runtime, Socket, Timer};
 use porpoise_transport::SslMode;
 
@@ -35,19 +35,43 @@ impl Memory {
 /// # Errors
 /// The connect failed, or waited for something that the script does not have.
 pub fn connect(options: &Arc<Options>) -> Result<Client> {
-    let link = Box::new(Script { answers: [GREETING, LOGIN_REPLY].iter(), owed: true });
-    let connecting = pin!(Connecting::over(link, &Memory, Arc::clone(options)));
-    match connecting.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(client) => client.context("connecting"),
+    connect_to(options, BytesMut::new())
+}
+
+/// The same, to a server that answers each command alike.
+///
+/// # Errors
+/// As [`connect`].
+pub fn connect_to(options: &Arc<Options>, answer: BytesMut) -> Result<Client> {
+    let answer = answer.freeze();
+    let link = Script {
+        answers: [GREETING, LOGIN_REPLY].iter(),
+        answer,
+        owed: Bytes::from_static(&[]),
+        asked: true,
+    };
+    now(Connecting::over(Box::new(link), &Memory, Arc::clone(options)))?.context("connecting")
+}
+
+/// The output of a future that has to wait for nothing.
+///
+/// # Errors
+/// It waits.
+pub fn now<F: Future>(future: F) -> Result<F::Output> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Ok(output),
         Poll::Pending => bail!("the script has come to its end"),
     }
 }
 
-/// Says the next of its answers after each write, and the first unasked.
+/// Says the next of its answers after each write, and the first unasked; behind the last, the same again and again.
 #[derive(Debug)]
 struct Script {
     answers: std::slice::Iter<'static, &'static [u8]>,
-    owed: bool,
+    answer: Bytes,
+    /// What is left of an answer.
+    owed: Bytes,
+    asked: bool,
 }
 
 impl Link for Script {
@@ -56,16 +80,20 @@ impl Link for Script {
     }
 
     fn poll_read(&mut self, _: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>> {
-        if !std::mem::take(&mut self.owed) {
+        if std::mem::take(&mut self.asked) {
+            self.owed =
+                self.answers.next().map_or_else(|| self.answer.clone(), |answer| Bytes::from_static(answer));
+        }
+        if self.owed.is_empty() {
             return Poll::Pending;
         }
-        let answer = self.answers.next().copied().unwrap_or_default();
-        buf.put_slice(answer);
-        Poll::Ready(Ok(answer.len()))
+        let piece = self.owed.split_to(self.owed.len().min(buf.capacity() - buf.len()));
+        buf.put_slice(&piece);
+        Poll::Ready(Ok(piece.len()))
     }
 
     fn poll_write(&mut self, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.owed = true;
+        self.asked = true;
         Poll::Ready(Ok(bytes.len()))
     }
 
@@ -100,13 +128,29 @@ impl Timer for Memory {
 
 #[cfg(test)]
 mod tests {
-    use super::{Memory, connect};
+    use super::{Memory, connect, connect_to, now};
+    use crate::{OK, rows};
 
     #[test]
     fn it_connects_each_time() {
         let options = Memory::options().unwrap();
         for _ in 0..3 {
             assert_eq!(connect(&options).unwrap().connection_id(), 8);
+        }
+    }
+
+    #[test]
+    fn each_command_is_answered() {
+        let options = Memory::options().unwrap();
+        let mut client = connect_to(&options, OK.into()).unwrap();
+        for _ in 0..3 {
+            now(client.ping()).unwrap().unwrap();
+        }
+        // More than is read in one go.
+        let mut client = connect_to(&options, rows(3000)).unwrap();
+        for _ in 0..3 {
+            let all: Vec<(u32, u32, u32, String)> = now(client.query_all("SELECT")).unwrap().unwrap();
+            assert_eq!((all.len(), all[2999].0), (3000, 2999));
         }
     }
 }

@@ -20,6 +20,21 @@ pub const GREETING: &[u8] = b"\x49\0\0\x00\x0a\
 pub const LOGIN_REPLY: &[u8] = b"\x02\0\0\x02\x01\x03\
     \x07\0\0\x03\0\0\0\x02\0\0\0";
 
+/// The answer to a ping.
+pub const OK: &[u8] = b"\x07\0\0\x01\0\0\0\x02\0\0\0";
+
+/// The answer to `SELECT 1`.
+#[must_use]
+pub fn one() -> BytesMut {
+    // one column: def, four empty names, "1" | 12 bytes: collation 63, length 2, LONGLONG, flags NOT_NULL BINARY
+    BytesMut::from(
+        &b"\x01\0\0\x01\x01\
+        \x17\0\0\x02\x03def\0\0\0\x011\0\x0c\x3f\0\x02\0\0\0\x08\x81\0\0\0\0\
+        \x02\0\0\x03\x011\
+        \x07\0\0\x04\xfe\0\0\x02\0\0\0"[..],
+    )
+}
+
 /// The answer to a query: `SELECT a, b, c, s` with three numbers and a short text in each of `n` rows.
 #[must_use]
 pub fn rows(n: usize) -> BytesMut {
@@ -35,9 +50,11 @@ pub fn rows(n: usize) -> BytesMut {
     // def, schema, table, table, name, name, 12 bytes: collation 63, length 11, LONG, flags, decimals
     let column =
         b"\x03def\x08pf_bench\x09pf_narrow\x09pf_narrow\x01a\x01a\x0c\x3f\0\x0b\0\0\0\x03\x01\x10\0\0\0";
-    for _ in 0..4 {
+    for _ in 0..3 {
         packet(column);
     }
+    // collation 255, length 64, VAR_STRING
+    packet(b"\x03def\x08pf_bench\x09pf_narrow\x09pf_narrow\x01s\x01s\x0c\xff\0\x40\0\0\0\xfd\x01\x10\0\0\0");
     for row in 0..n {
         let cells = [row, row * 7919 % 100_003, row % 997].map(|number| number.to_string());
         let text = format!("v{:X}", row * 31 % 0x0010_0000);

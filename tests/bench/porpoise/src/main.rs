@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use bench_harness::{Args, Idle, Meter, Workload, warm};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use porpoise_classic::CapabilityFlags;
 use porpoise_driver::blocking::{BLOCKING, block_on};
 use porpoise_driver::{Client, Connecting, Error, Options, Runtime};
 use porpoise_rt_async_std::ASYNC_STD;
@@ -99,6 +100,12 @@ impl Bench {
         let builder = match way {
             Way::Tls { resume } => builder.ssl_mode(SslMode::Required).tls(|tls| tls.resume = resume),
             _ => builder.ssl_mode(SslMode::Disabled),
+        };
+        let builder = match args.workload {
+            Workload::Multi => {
+                builder.connect(|connect| connect.with(CapabilityFlags::CLIENT_MULTI_STATEMENTS))
+            }
+            _ => builder,
         };
         let builder = if args.lean { builder.connect(|connect| connect.clear_attributes()) } else { builder };
         Ok(Arc::new(builder.build()?))

@@ -83,6 +83,62 @@ impl fmt::Display for Trace {
     }
 }
 
+/// Commands over memory, in instructions.
+pub(crate) struct Commands(Vec<(Bound, u64)>);
+
+/// What an operation may cost.
+struct Bound {
+    variant: &'static str,
+    what: &'static str,
+    /// Runs of different length.
+    few: u64,
+    many: u64,
+    /// How many operations a run counts as one.
+    scale: u64,
+    limit: u64,
+}
+
+/// Above what is measured by as much as another compiler may choose otherwise.
+const BOUNDS: [Bound; 3] = [
+    Bound { variant: "ping", what: "a ping", few: 200, many: 1200, scale: 1, limit: PING },
+    Bound { variant: "select1", what: "`SELECT 1`, typed", few: 200, many: 1200, scale: 1, limit: SELECT_1 },
+    Bound { variant: "rows", what: "a narrow row, typed", few: 5, many: 25, scale: 1000, limit: ROW },
+];
+const PING: u64 = 1500;
+const SELECT_1: u64 = 3600;
+const ROW: u64 = 600;
+
+impl Commands {
+    pub(crate) fn count(programs: &Programs) -> Result<Self> {
+        let count = |bound: Bound| {
+            let run = |n: u64| Ok(vec![bound.variant.to_owned(), n.to_string()]);
+            let slope = slope(programs, "inproc", bound.few, bound.many, run)?;
+            let each = slope / bound.scale;
+            Ok((bound, each))
+        };
+        Ok(Self(BOUNDS.into_iter().map(count).collect::<Result<_>>()?))
+    }
+
+    /// # Errors
+    /// One costs more than it may.
+    pub(crate) fn check(&self) -> Result<()> {
+        for (Bound { what, limit, .. }, count) in &self.0 {
+            ensure!(count <= limit, "{what} costs {count} instructions, the limit is {limit}");
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Commands {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "| over memory, through the driver | instructions | at most, in CI |\n|---|---|---|")?;
+        for (Bound { what, limit, .. }, count) in &self.0 {
+            writeln!(f, "| {what} | {count} | {limit} |")?;
+        }
+        Ok(())
+    }
+}
+
 /// Instructions of an operation on the server, of every client that has the workload.
 pub(crate) fn operations(
     programs: &Programs,

@@ -1,8 +1,8 @@
 //! Builds the bench programs, runs them, and makes the table. `cargo xtask bench` calls it; see
 //! `docs/performance.md`.
 //!
-//! `runner [--write]` measures everything; `runner smoke` checks that the programs build and that tracing costs
-//! nothing when it is off, without a server and without a clock.
+//! `runner [--write]` measures everything; `runner smoke` checks that the programs build, that tracing costs nothing
+//! when it is off, and that commands cost no more than they may, without a server and without a clock.
 
 mod count;
 mod figures;
@@ -35,12 +35,15 @@ fn main() -> Result<()> {
     }
 }
 
-/// What a run without a server can show: the programs build, and a sink that is off costs next to nothing.
+/// What a run without a server can show: the programs build, a sink that is off costs next to nothing, and commands cost
+/// what they did.
 fn smoke() -> Result<()> {
     let programs = Programs::build(&["inproc", "peer-porpoise"])?;
     let trace = count::Trace::count(&programs)?;
-    println!("{trace}");
-    trace.check()
+    let commands = count::Commands::count(&programs)?;
+    println!("{trace}\n{commands}");
+    trace.check()?;
+    commands.check()
 }
 
 /// Everything, interleaved, each client pinned to one CPU.
@@ -57,5 +60,6 @@ fn measure() -> Result<Table> {
         server.measure(&programs, workload, n, &mut figures)?;
     }
     server.idle(&programs, &mut figures)?;
-    Ok(Table { figures, trace: count::Trace::count(&programs)? })
+    let (trace, commands) = (count::Trace::count(&programs)?, count::Commands::count(&programs)?);
+    Ok(Table { figures, trace, commands })
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use bench_harness::Workload;
 
-use crate::count::Trace;
+use crate::count::{Commands, Trace};
 use crate::figures::{Figure, Figures};
 use crate::programs::{BLOCKING, CLIENTS, FLOOR, PEERS, PORPOISE};
 use crate::targets;
@@ -19,6 +19,7 @@ const END: &str = "<!-- end -->";
 pub(crate) struct Table {
     pub(crate) figures: Figures,
     pub(crate) trace: Trace,
+    pub(crate) commands: Commands,
 }
 
 impl Table {
@@ -115,7 +116,7 @@ impl fmt::Display for Table {
         self.table(f, "allocations", &allocating, |figure| Some(figure.allocations))?;
         self.table(f, "KiB at most", &[Workload::Ping, Workload::Blob], |figure| Some(figure.resident))?;
         self.table(f, "bytes for each of 1000", &IDLE, |figure| figure.idle)?;
-        writeln!(f, "### Tracing that is off\n")?;
+        writeln!(f, "### Over memory\n\n{}", self.commands)?;
         write!(f, "{}", self.trace)
     }
 }
