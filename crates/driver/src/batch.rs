@@ -83,6 +83,10 @@ impl Client {
                     over = true;
                     refused.get_or_insert((done.executions, Error::Server(err)));
                 }
+                Some(Event::InfileRefused(file)) => {
+                    over = true;
+                    refused.get_or_insert((done.executions, Error::InfileRefused(file)));
+                }
                 _ => {}
             }
             done.executions += owed.saturating_sub(self.replies_owed()) as u64;

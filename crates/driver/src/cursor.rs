@@ -129,6 +129,11 @@ impl Cursor<'_> {
                 self.done();
                 return Err(Error::Server(err));
             }
+            Some(Event::InfileRefused(file)) => {
+                self.open = false;
+                self.done();
+                return Err(Error::InfileRefused(file));
+            }
             Some(Event::ColumnsChanged(changed)) => {
                 self.done();
                 return Err(Error::ColumnsChanged(changed));

@@ -152,7 +152,10 @@ impl Client {
         beginning.over = false;
         beginning.client.care.get_or_insert_default().in_transaction = true;
         if let Err(error) = beginning.client.finish().await {
-            beginning.end();
+            // Only a refusal is sure to have begun nothing.
+            if matches!(error, Error::Server(_)) {
+                beginning.end();
+            }
             return Err(error);
         }
         Ok(beginning)

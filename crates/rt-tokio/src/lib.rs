@@ -45,7 +45,8 @@ use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Sleep;
 
-/// The tokio runtime. It must be running, with I/O and, where deadlines are used, time enabled.
+/// The tokio runtime. It must be running, with I/O and time enabled. Time is needed where a deadline, a timeout or the
+/// [time for draining](porpoise_driver::OptionsBuilder::drain_budget), which is on by default, comes to be waited for.
 pub const TOKIO: &dyn Runtime = &Tokio;
 
 /// porpoise's view of tokio; see [`TOKIO`].

@@ -159,16 +159,17 @@ impl Client {
             }
         };
         let this = Changing(self);
-        let Self { io, options, phase, care, touched, .. } = &mut *this.0;
+        let Self { io, options, phase, care, touched, first_charset, .. } = &mut *this.0;
         io.pipe.wipe_sent(true);
         loop {
             match poll_fn(|cx| io.poll_drive(&mut machine, options, cx)).await {
                 Ok(Some(ChangeUserEvent::Ready(session))) => {
                     io.pipe.wipe_sent(false);
+                    *first_charset = session.charset();
                     *phase = Phase::Ready(session);
                     *touched = false;
-                    if let Some(care) = care {
-                        care.forget_session();
+                    if care.is_some() || options.session.track_state {
+                        care.get_or_insert_default().forget_session();
                     }
                     return Ok(());
                 }

@@ -1,6 +1,8 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
+use porpoise_driver::blocking::block_on;
 use porpoise_driver::{Client, Error, Operation};
 use porpoise_hostile_tests::packets::{err, ok};
 use porpoise_hostile_tests::{Act, Peer, watch};
@@ -149,4 +151,31 @@ fn a_kill_that_is_refused_leaves_all_as_it_is() {
     watch::run(query).unwrap();
     watch::run(client.ping()).unwrap();
     assert_eq!(heard(&peer).first().map(String::as_str), Some("slow"));
+}
+
+/// There is no second connection to be had, so the first is closed.
+#[test]
+fn an_operation_that_cannot_be_cancelled_in_time_closes_the_connection() {
+    let limit = Duration::from_millis(30);
+    // Nobody listens there.
+    let options = options(|options| options.host("127.0.0.1").port(1).operation_timeout(limit));
+    let (mut client, peer) = connect(&options, &[Act::Hear], None);
+    let start = Instant::now();
+    let error = block_on(client.query_drop("slow")).unwrap_err();
+    assert!(matches!(error, Error::TimedOut { after, closed: true, .. } if after == limit), "{error:?}");
+    assert!(error.is_fatal() && start.elapsed() >= limit);
+    let error = watch::run(client.ping()).unwrap_err();
+    assert!(matches!(error, Error::Unusable(Operation::TimedOut)), "{error:?}");
+    assert!(!peer.is_linked());
+}
+
+/// A clock does nothing but run down.
+#[test]
+fn what_is_in_time_is_left_alone() {
+    let options = options(|options| options.operation_timeout(Duration::from_secs(3600)));
+    let (mut client, peer) = connect(&options, &[Act::Answer(answer)], Some(3));
+    assert_eq!(watch::run(cells(&mut client, "rows a 3")).unwrap(), ["a"; 3]);
+    client.set_timeout(None);
+    watch::run(client.ping()).unwrap();
+    assert_eq!(heard(&peer), ["rows a 3", "ping"]);
 }
