@@ -12,7 +12,7 @@ use porpoise_xproto::connect::{
     Auth, ConnectError, ConnectErrorKind, ConnectEvent, ConnectOptions, Connector, Transport, Use,
 };
 use porpoise_xproto::messages::{self, connection, datatypes, session};
-use porpoise_xproto::{ClientKind, Connection};
+use porpoise_xproto::{ClientKind, Connection, LifeCycle};
 use prost::Message;
 
 const SET: ClientKind = ClientKind::CON_CAPABILITIES_SET;
@@ -128,7 +128,8 @@ fn a_unix_socket_takes_one_flight() {
     let start = session::AuthenticateStart::decode(&flight[0].1[..]).unwrap();
     assert_eq!((flight.len(), flight[0].0, &*start.mech_name), (1, START, "PLAIN"));
     assert_eq!(start.auth_data.as_deref(), Some(&b"xtest\0app\0secret"[..]));
-    assert!(matches!(connect.replies(&[authenticated()]), Outcome::Ready(_)));
+    let Outcome::Ready(connection) = connect.replies(&[authenticated()]) else { panic!() };
+    assert_eq!(connection.state(), LifeCycle::Session);
 }
 
 #[test]

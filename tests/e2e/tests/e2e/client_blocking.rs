@@ -12,7 +12,7 @@ use crate::suite::{Cell, Context, MARIADB, MYSQL, Runner, Suite, Transport, expe
 
 pub(crate) fn add(suite: &mut Suite) {
     for server in [MYSQL, MARIADB[0], MARIADB[1]] {
-        let cell = Cell { runner: Runner::Blocking, transport: Transport::Unix, server };
+        let cell = Cell::new(Runner::Blocking, Transport::Unix, server);
         suite.add(format!("client::{server}::blocking-calls"), cell, calls);
         suite.add(format!("client::{server}::blocking-cancel"), cell, cancel);
     }
