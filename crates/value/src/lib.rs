@@ -8,7 +8,8 @@
 //!
 //! let names = ["name", "born"];
 //! let born = "2019-04-01".parse::<Date>()?;
-//! let row = ValueRow::new(&names, &[ValueRef::Text(b"orca"), ValueRef::Date(born)]);
+//! let values = [ValueRef::Text(b"orca"), ValueRef::Date(born)];
+//! let row = ValueRow::new(&names, &values);
 //! assert_eq!(row.read::<(&str, Option<Date>)>()?, ("orca", Some(born)));
 //!
 //! let error = row.read::<(&str, u32)>().unwrap_err();
