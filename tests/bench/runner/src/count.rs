@@ -98,15 +98,15 @@ struct Bound {
     limit: u64,
 }
 
-/// Above what is measured by as much as another compiler may choose otherwise.
+/// What a change for the worse must not pass. Not what is aimed at: that is in the table of the whole run.
 const BOUNDS: [Bound; 3] = [
     Bound { variant: "ping", what: "a ping", few: 200, many: 1200, scale: 1, limit: PING },
     Bound { variant: "select1", what: "`SELECT 1`, typed", few: 200, many: 1200, scale: 1, limit: SELECT_1 },
     Bound { variant: "rows", what: "a narrow row, typed", few: 5, many: 25, scale: 1000, limit: ROW },
 ];
-const PING: u64 = 1500;
-const SELECT_1: u64 = 3600;
-const ROW: u64 = 600;
+const PING: u64 = 2000;
+const SELECT_1: u64 = 4200;
+const ROW: u64 = 700;
 
 impl Commands {
     pub(crate) fn count(programs: &Programs) -> Result<Self> {
