@@ -79,6 +79,45 @@ impl From<&str> for Scalar {
     }
 }
 
+impl From<String> for Scalar {
+    fn from(value: String) -> Self {
+        Self::string(value)
+    }
+}
+
+/// Bytes, of no type in particular.
+impl From<&[u8]> for Scalar {
+    fn from(value: &[u8]) -> Self {
+        Self::octets(value.to_owned(), None)
+    }
+}
+
+/// Bytes, of no type in particular.
+impl From<Vec<u8>> for Scalar {
+    fn from(value: Vec<u8>) -> Self {
+        Self::octets(value, None)
+    }
+}
+
+macro_rules! widened {
+    ($($from:ty => $to:ty),*) => {
+        $(impl From<$from> for Scalar {
+            fn from(value: $from) -> Self {
+                Self::from(<$to>::from(value))
+            }
+        })*
+    };
+}
+
+widened!(i8 => i64, i16 => i64, i32 => i64, u8 => u64, u16 => u64, u32 => u64);
+
+/// `None` is NULL.
+impl<S: Into<Self>> From<Option<S>> for Scalar {
+    fn from(value: Option<S>) -> Self {
+        value.map_or_else(Self::null, Into::into)
+    }
+}
+
 impl<S: Into<Scalar>> From<S> for Any {
     fn from(value: S) -> Self {
         Self { r#type: any::Type::Scalar.into(), scalar: Some(value.into()), ..Self::default() }

@@ -48,7 +48,8 @@
 //! [`connect`] goes from an open transport to a session in as few flights as the server allows: capabilities, TLS, a
 //! mechanism that suits the channel, compression.
 //!
-//! [`expr`] parses expressions of the document and the table model, as `find` and its like take them.
+//! [`crud`] builds statements on collections and tables, [`admin`] the commands of the server's own namespace. [`expr`]
+//! parses the expressions of the document and the table model that they take.
 //!
 //! # Messages
 //!
@@ -74,12 +75,14 @@
 //! written straight into the send buffer, and neither `Debug` nor a trace shows it. Bytes that come in clear where the TLS
 //! handshake begins end the connection.
 
+pub mod admin;
 mod any;
 mod capability;
 mod columns;
 mod compress;
 pub mod connect;
 mod connection;
+pub mod crud;
 mod error;
 mod event;
 pub mod expr;

@@ -201,28 +201,18 @@ impl Parser {
         let at = self.at();
         let named = self.is(":");
         self.advance();
-        if *self.named.get_or_insert(named) != named {
-            return Err(ExprError::new(at, ExprFault::MixedPlaceholders));
-        }
-        let position = if named {
-            let name = match self.peek() {
-                Some(Token::Word { name, .. }) => name.clone(),
-                // `:1`, as some write it.
-                Some(Token::Int(number)) => number.to_string(),
-                _ => return Err(self.expected("a placeholder's name")),
-            };
-            self.advance();
-            match self.placeholders.iter().position(|known| *known == name) {
-                Some(position) => position,
-                None => {
-                    self.placeholders.push(name);
-                    self.placeholders.len() - 1
-                }
-            }
-        } else {
-            self.placeholders.push(self.placeholders.len().to_string());
-            self.placeholders.len() - 1
+        let name = match self.peek() {
+            _ if !named => None,
+            Some(Token::Word { name, .. }) => Some(name.clone()),
+            // `:1`, as some write it.
+            Some(Token::Int(number)) => Some(number.to_string()),
+            _ => return Err(self.expected("a placeholder's name")),
         };
+        if named {
+            self.advance();
+        }
+        let position = self.placeholders.position(name);
+        let position = position.ok_or_else(|| ExprError::new(at, ExprFault::MixedPlaceholders))?;
         u32::try_from(position).map(placeholder).map_err(|_| ExprError::new(at, ExprFault::TooDeep))
     }
 }

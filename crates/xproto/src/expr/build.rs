@@ -3,7 +3,7 @@
 use crate::messages::datatypes::Scalar;
 use crate::messages::expr::{ColumnIdentifier, Expr, FunctionCall, Identifier, Operator, expr};
 
-pub(super) fn literal(scalar: impl Into<Scalar>) -> Expr {
+pub(crate) fn literal(scalar: impl Into<Scalar>) -> Expr {
     Expr { r#type: expr::Type::Literal.into(), literal: Some(scalar.into()), ..Expr::default() }
 }
 

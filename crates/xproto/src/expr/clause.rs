@@ -2,35 +2,29 @@
 
 use super::error::ExprError;
 use super::lexer::Token;
-use super::parser::{Model, Parser};
+use super::parser::{Model, Parser, Placeholders, all};
 use crate::messages::crud::{Order, Projection, order};
+use crate::messages::expr::Expr;
 
-/// Parses `EXPR [[AS] NAME]`. Where a document's field has no name it gets its own text as one, as servers want a name.
+/// Parses `EXPR, ...`.
 ///
 /// # Errors
 /// [`ExprError`].
-pub fn parse_projection(text: &str, model: Model) -> Result<Projection, ExprError> {
-    let mut parser = Parser::new(text, model)?;
-    let projection = projection(&mut parser, text)?;
-    parser.end()?;
-    Ok(projection)
+pub fn parse_list(text: &str, model: Model, known: &mut Placeholders) -> Result<Vec<Expr>, ExprError> {
+    all(text, model, known, |parser| parser.several(Parser::expr))
 }
 
-/// Parses several, with commas between.
+/// Parses `EXPR [[AS] NAME], ...`. Where a document's field has no name it gets its own text as one, as servers want a
+/// name.
 ///
 /// # Errors
 /// [`ExprError`].
-pub fn parse_projections(text: &str, model: Model) -> Result<Vec<Projection>, ExprError> {
-    let mut parser = Parser::new(text, model)?;
-    let mut list = Vec::new();
-    loop {
-        let start = parser.at();
-        list.push(projection(&mut parser, text.get(start..).unwrap_or_default())?);
-        if !parser.take(",") {
-            parser.end()?;
-            return Ok(list);
-        }
-    }
+pub fn parse_projections(
+    text: &str,
+    model: Model,
+    known: &mut Placeholders,
+) -> Result<Vec<Projection>, ExprError> {
+    all(text, model, known, |parser| parser.several(|parser| projection(parser, text)))
 }
 
 fn projection(parser: &mut Parser, text: &str) -> Result<Projection, ExprError> {
@@ -45,7 +39,7 @@ fn projection(parser: &mut Parser, text: &str) -> Result<Projection, ExprError> 
         parser.advance();
         Some(name)
     } else if parser.model == Model::Document && source.object.is_none() {
-        Some(text.get(..end.saturating_sub(start)).unwrap_or(text).trim().to_owned())
+        Some(text.get(start..end).unwrap_or(text).trim().to_owned())
     } else {
         None
     };
@@ -56,20 +50,16 @@ fn projection(parser: &mut Parser, text: &str) -> Result<Projection, ExprError> 
 ///
 /// # Errors
 /// [`ExprError`].
-pub fn parse_orders(text: &str, model: Model) -> Result<Vec<Order>, ExprError> {
-    let mut parser = Parser::new(text, model)?;
-    let mut list = Vec::new();
-    loop {
-        let expr = parser.expr()?;
-        let direction = if parser.take("DESC") {
-            Some(order::Direction::Desc.into())
-        } else {
-            parser.take("ASC").then(|| order::Direction::Asc.into())
-        };
-        list.push(Order { expr, direction });
-        if !parser.take(",") {
-            parser.end()?;
-            return Ok(list);
-        }
-    }
+pub fn parse_orders(text: &str, model: Model, known: &mut Placeholders) -> Result<Vec<Order>, ExprError> {
+    all(text, model, known, |parser| parser.several(order))
+}
+
+fn order(parser: &mut Parser) -> Result<Order, ExprError> {
+    let expr = parser.expr()?;
+    let direction = if parser.take("DESC") {
+        Some(order::Direction::Desc.into())
+    } else {
+        parser.take("ASC").then(|| order::Direction::Asc.into())
+    };
+    Ok(Order { expr, direction })
 }

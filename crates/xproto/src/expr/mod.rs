@@ -24,14 +24,14 @@
 //! and what servers take are in "MySQL Source Code Documentation: X Protocol, Mysqlx.Expr".
 
 mod atom;
-mod build;
+pub(crate) mod build;
 mod clause;
 mod error;
 mod identifier;
 mod lexer;
 mod parser;
 
-pub use clause::{parse_orders, parse_projection, parse_projections};
+pub use clause::{parse_list, parse_orders, parse_projections};
 pub use error::{ExprError, ExprFault};
 pub use identifier::{parse_column, parse_path};
-pub use parser::{Model, Parsed, parse};
+pub use parser::{Model, Parsed, Placeholders, parse, parse_with};

@@ -1,5 +1,7 @@
 //! Operators and predicates.
 
+use std::mem;
+
 use super::build::{literal, octets, operator};
 use super::error::{ExprError, ExprFault};
 use super::lexer::{Spanned, Token, lex};
@@ -30,18 +32,65 @@ pub struct Parsed {
 /// Servers read 100 messages into each other, and an operator is two of them.
 const MAX_DEPTH: usize = 48;
 
+/// The placeholders of one message, which all of its expressions share: a name that is used twice has one position.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Placeholders {
+    names: Vec<String>,
+    /// Whether they have names; unknown before the first.
+    named: Option<bool>,
+}
+
+impl Placeholders {
+    /// Their names in the order of their positions; `?` has its number, from 0.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The position of the next one; `None` if those before are of the other kind.
+    pub(super) fn position(&mut self, name: Option<String>) -> Option<usize> {
+        let named = name.is_some();
+        if *self.named.get_or_insert(named) != named {
+            return None;
+        }
+        let name = name.unwrap_or_else(|| self.names.len().to_string());
+        Some(self.names.iter().position(|known| *known == name).unwrap_or_else(|| {
+            self.names.push(name);
+            self.names.len() - 1
+        }))
+    }
+}
+
 /// Parses an expression.
 ///
 /// # Errors
 /// [`ExprError`] says what is wrong, and where.
 pub fn parse(text: &str, model: Model) -> Result<Parsed, ExprError> {
+    let mut placeholders = Placeholders::default();
+    let expr = parse_with(text, model, &mut placeholders)?;
+    Ok(Parsed { expr, placeholders: placeholders.names })
+}
+
+/// Parses one of several expressions that share placeholders.
+///
+/// # Errors
+/// [`ExprError`].
+pub fn parse_with(text: &str, model: Model, placeholders: &mut Placeholders) -> Result<Expr, ExprError> {
+    all(text, model, placeholders, Parser::expr)
+}
+
+/// Parses a text to its end.
+pub(super) fn all<R>(
+    text: &str,
+    model: Model,
+    placeholders: &mut Placeholders,
+    parse: impl FnOnce(&mut Parser) -> Result<R, ExprError>,
+) -> Result<R, ExprError> {
     let mut parser = Parser::new(text, model)?;
-    let expr = parser.expr()?;
-    parser.end()?;
-    if depth(&expr) > MAX_DEPTH {
-        return Err(ExprError::new(0, ExprFault::TooDeep));
-    }
-    Ok(Parsed { expr, placeholders: parser.placeholders })
+    parser.placeholders = mem::take(placeholders);
+    let parsed = parse(&mut parser).and_then(|parsed| parser.end().map(|()| parsed));
+    *placeholders = parser.placeholders;
+    parsed
 }
 
 /// How many expressions are in each other.
@@ -59,9 +108,7 @@ pub(super) struct Parser {
     len: usize,
     depth: usize,
     pub(super) model: Model,
-    pub(super) placeholders: Vec<String>,
-    /// Whether placeholders have names; unknown before the first.
-    pub(super) named: Option<bool>,
+    pub(super) placeholders: Placeholders,
 }
 
 /// An operator between two operands: its spelling, the name that the server knows, and how tightly it binds.
@@ -131,12 +178,29 @@ const UNITS: [&str; 20] = [
 impl Parser {
     pub(super) fn new(text: &str, model: Model) -> Result<Self, ExprError> {
         let tokens = lex(text)?;
-        Ok(Self { tokens, next: 0, len: text.len(), depth: 0, model, placeholders: Vec::new(), named: None })
+        Ok(Self { tokens, next: 0, len: text.len(), depth: 0, model, placeholders: Placeholders::default() })
     }
 
     /// An expression.
     pub(super) fn expr(&mut self) -> Result<Expr, ExprError> {
-        self.deeper(|parser| parser.operators(OR))
+        let outermost = self.depth == 0;
+        let expr = self.deeper(|parser| parser.operators(OR))?;
+        if outermost && depth(&expr) > MAX_DEPTH {
+            return Err(ExprError::new(0, ExprFault::TooDeep));
+        }
+        Ok(expr)
+    }
+
+    /// Several of what is parsed, with commas between.
+    pub(super) fn several<R>(
+        &mut self,
+        mut parse: impl FnMut(&mut Self) -> Result<R, ExprError>,
+    ) -> Result<Vec<R>, ExprError> {
+        let mut list = vec![parse(self)?];
+        while self.take(",") {
+            list.push(parse(self)?);
+        }
+        Ok(list)
     }
 
     /// Operands with operators between that bind at least this tightly. One function for all levels: an expression in
@@ -505,14 +569,19 @@ mod tests {
 
     #[test]
     fn lists_of_clauses() {
-        let projections = parse_projections("a.b as x, count(*) n, {c: 1}, d", Model::Document).unwrap();
+        let projections = parse_projections(
+            "a.b as x, count(*) n, {c: 1}, d",
+            Model::Document,
+            &mut Placeholders::default(),
+        )
+        .unwrap();
         let aliases: Vec<_> = projections.iter().map(|projection| projection.alias.as_deref()).collect();
         assert_eq!(aliases, [Some("x"), Some("n"), None, Some("d")]);
-        let projections = parse_projections("a, b as c", Model::Table).unwrap();
+        let projections = parse_projections("a, b as c", Model::Table, &mut Placeholders::default()).unwrap();
         assert_eq!(projections[0].alias, None);
-        let orders = parse_orders("a desc, b asc, c", Model::Table).unwrap();
+        let orders = parse_orders("a desc, b asc, c", Model::Table, &mut Placeholders::default()).unwrap();
         assert_eq!(orders.iter().map(|order| order.direction).collect::<Vec<_>>(), [Some(2), Some(1), None]);
-        assert!(parse_orders("a b", Model::Table).is_err());
+        assert!(parse_orders("a b", Model::Table, &mut Placeholders::default()).is_err());
     }
 
     #[test]

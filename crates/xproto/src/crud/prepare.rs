@@ -1,0 +1,26 @@
+//! Statements to prepare.
+
+use super::error::CrudError;
+use super::statement::{Crud, Statement};
+use crate::messages::prepare::Prepare;
+
+/// A statement to prepare, and what its execution is to be given.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Prepared {
+    /// The message.
+    pub message: Prepare,
+    /// The placeholders without values, in the order of the arguments of `Execute`.
+    pub parameters: Vec<String>,
+}
+
+impl<M: Crud> Statement<M> {
+    /// Prepares it as statement `id`. What is bound is part of it; every other placeholder is a parameter.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build), but for unbound placeholders.
+    pub fn prepare(self, id: u32) -> Result<Prepared, CrudError> {
+        let (message, parameters) = self.template()?;
+        Ok(Prepared { message: Prepare { stmt_id: id, stmt: message.into_one_of() }, parameters })
+    }
+}
