@@ -15,7 +15,7 @@ pub fn lenenc(row: &[u8], at: &mut usize) -> Option<usize> {
     let mut bytes = [0; 8];
     bytes[..width].copy_from_slice(&row[*at..*at + width]);
     *at += width;
-    Some(u64::from_le_bytes(bytes) as usize)
+    usize::try_from(u64::from_le_bytes(bytes)).ok()
 }
 
 /// `string<lenenc>`; none for NULL.

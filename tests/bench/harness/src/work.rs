@@ -74,8 +74,16 @@ impl Wide<'_> {
     pub fn sum(self) -> u64 {
         let Self { id, i4, d, s1, s2, n1, n2 } = self;
         let texts = s1.len() + s2.len() + n2.map_or(0, str::len);
-        id as u64 + i4 as u64 + d as u64 + texts as u64 + u64::from(n1.unwrap_or(0).unsigned_abs())
+        let n1 = n1.unwrap_or(0).unsigned_abs();
+        id as u64 + i4 as u64 + whole(d) + texts as u64 + u64::from(n1)
     }
+}
+
+/// What `d` of [`Wide`] adds to the sum.
+#[expect(clippy::cast_possible_truncation, reason = "the fraction does not count, and the number is small")]
+#[must_use]
+pub const fn whole(number: f64) -> u64 {
+    number as u64
 }
 
 /// The sum of a row of [`narrow`], in which one number is negative.

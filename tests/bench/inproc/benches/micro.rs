@@ -1,5 +1,4 @@
 //! What the parts cost, in time. For information: nothing is judged by it.
-#![expect(missing_docs, reason = "criterion's macros make a public function")]
 
 use std::hint::black_box;
 

@@ -5,7 +5,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
@@ -53,14 +54,34 @@ pub fn connect_to(options: &Arc<Options>, answer: BytesMut) -> Result<Client> {
     now(Connecting::over(Box::new(link), &Memory, Arc::clone(options)))?.context("connecting")
 }
 
-/// The output of a future that has to wait for nothing.
+/// The output of a future that has to wait for nothing but its turn.
 ///
 /// # Errors
 /// It waits.
 pub fn now<F: Future>(future: F) -> Result<F::Output> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => Ok(output),
-        Poll::Pending => bail!("the script has come to its end"),
+    let woken = Arc::new(Woken(AtomicBool::new(false)));
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return Ok(output),
+            // The driver lets others have a turn after so many reads, and is to be polled again.
+            Poll::Pending if woken.0.swap(false, Ordering::Relaxed) => {}
+            Poll::Pending => bail!("the script has come to its end"),
+        }
+    }
+}
+
+/// Whether the future asked to be polled again.
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -127,7 +127,7 @@ async fn blobs(client: &mut Client, n: u64) -> Done {
 
 async fn insert_batch(client: &mut Client, n: u64, statement: &Statement) -> Done {
     client.query_drop("START TRANSACTION").await?;
-    let rows = (0..n).map(|i| (i as i32, work::key(i), work::INSERTED));
+    let rows = (0_i32..).zip(0..n).map(|(a, i)| (a, work::key(i), work::INSERTED));
     let done = client.exec_batch(statement, rows).await?;
     ensure!(done.affected_rows == n, "{} of {n} rows", done.affected_rows);
     client.query_drop("COMMIT").await?;

@@ -208,7 +208,7 @@ impl Client {
                 let Some(field) = field(row, &mut at) else { continue };
                 sum = sum.wrapping_add(match column {
                     0 | 4 | 18 => int(field) as u64,
-                    7 => std::str::from_utf8(field).map_or(0, |d| d.parse::<f64>().unwrap_or(0.0) as u64),
+                    7 => std::str::from_utf8(field).map_or(0, |d| work::whole(d.parse().unwrap_or(0.0))),
                     13 | 14 | 19 => field.len() as u64,
                     _ => 0,
                 });
@@ -240,7 +240,7 @@ impl Client {
                 sum = sum.wrapping_add(match column {
                     0 | 18 => u32_at(row, start).into(),
                     4 => u64_at(row, start),
-                    7 => f64::from_bits(u64_at(row, start)) as u64,
+                    7 => work::whole(f64::from_bits(u64_at(row, start))),
                     13 | 14 | 19 => len as u64,
                     _ => 0,
                 });
