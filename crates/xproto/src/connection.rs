@@ -7,7 +7,7 @@ use porpoise_wire::{Cx, Limits, Lost, Machine, Step, TlsInfo, XFramer};
 use crate::columns::Collector;
 use crate::error::XErrorKind;
 use crate::messages::{connection, notice, session};
-use crate::owed::{Asked, Expect, Owed, Then};
+use crate::owed::{Asked, Expect, Owed, Then, encode_masked, encoded};
 use crate::packing::Packing;
 use crate::{ClientKind, ClientMessage, Columns, Event, LifeCycle, Misuse, Reaction, XError};
 
@@ -91,7 +91,8 @@ impl Connection {
         }
     }
 
-    /// Rows come one in a batch, for those who want to count messages. Off at first.
+    /// Rows come one in a batch, and each column's definition is told, for those who want to count messages: every message
+    /// but Compression is one event then. [`Event::Columns`] is none. Off at first.
     pub const fn one_by_one(&mut self, on: bool) {
         self.one_by_one = on;
     }
@@ -168,6 +169,30 @@ impl Connection {
         self.put(message, Then::of(message), cx)
     }
 
+    /// Sends a message that is encoded already, whether or not the server will take it: what its payload lacks stays lacking.
+    /// Its reply is read as the server is known to give it. A trace shows a mask in place of authentication data.
+    ///
+    /// # Errors
+    /// [`Misuse::TooLarge`], [`Misuse::Closed`].
+    pub fn send_encoded<T: TraceSink>(
+        &mut self,
+        kind: ClientKind,
+        payload: &[u8],
+        cx: &mut Cx<'_, T>,
+    ) -> Result<(), Misuse> {
+        self.open()?;
+        let (then, compression) = encoded(kind, payload);
+        if matches!(kind, ClientKind::SESS_AUTHENTICATE_START | ClientKind::SESS_AUTHENTICATE_CONTINUE) {
+            let write = |tx: &mut BytesMut| tx.put_slice(payload);
+            let shown = |tx: &mut BytesMut| encode_masked(kind, payload, tx);
+            return self.put_secret(kind, payload.len(), then, (write, shown), cx);
+        }
+        self.fits(payload.len())?;
+        let start = cx.tx.len();
+        let written = XFramer::write(cx.tx, kind.number(), |tx| tx.put_slice(payload));
+        self.put_frame(start, kind, written, (then, compression), cx)
+    }
+
     /// Sends bytes that may be no message. No reply is expected: see [`let_through`](Self::let_through).
     ///
     /// # Errors
@@ -204,13 +229,15 @@ impl Connection {
         self.check(ClientKind::SESS_AUTHENTICATE_START)?;
         self.emit(cx, || XEvent::Mechanism { name: mechanism });
         let field = if mechanism == porpoise_auth::SaslExternal::NAME { 3 } else { 2 };
-        let write = |tx: &mut BytesMut, data: Option<&[u8]>| {
+        let put = |tx: &mut BytesMut, data: Option<&[u8]>| {
             prost::encoding::string::encode(1, &mechanism.to_owned(), tx);
             if let Some(data) = data {
                 put_bytes(field, data, tx);
             }
         };
-        self.put_secret(ClientKind::SESS_AUTHENTICATE_START, data, Then::Login { challenge }, write, cx)
+        let write = (|tx: &mut BytesMut| put(tx, data), |tx: &mut BytesMut| put(tx, data.map(mask)));
+        let (kind, len) = (ClientKind::SESS_AUTHENTICATE_START, data.map_or(0, <[u8]>::len));
+        self.put_secret(kind, len, Then::Login { challenge }, write, cx)
     }
 
     /// Session.AuthenticateContinue: the answer to a challenge.
@@ -223,9 +250,10 @@ impl Connection {
         cx: &mut Cx<'_, T>,
     ) -> Result<(), Misuse> {
         self.check(ClientKind::SESS_AUTHENTICATE_CONTINUE)?;
-        let write = |tx: &mut BytesMut, data: Option<&[u8]>| put_bytes(1, data.unwrap_or_default(), tx);
+        let write = |tx: &mut BytesMut| put_bytes(1, data, tx);
+        let shown = |tx: &mut BytesMut| put_bytes(1, mask(data), tx);
         let then = Then::Login { challenge: false };
-        self.put_secret(ClientKind::SESS_AUTHENTICATE_CONTINUE, Some(data), then, write, cx)
+        self.put_secret(ClientKind::SESS_AUTHENTICATE_CONTINUE, data.len(), then, (write, shown), cx)
     }
 
     /// Session.Reset: puts the session back to its beginning. Unless it is kept open, a login must follow. The reply is
@@ -293,31 +321,50 @@ impl Connection {
         self.fits(message.encoded_len())?;
         let start = cx.tx.len();
         let written = XFramer::write(cx.tx, M::KIND.number(), |tx| message.encode_raw(tx));
-        self.sent(M::KIND, written, then, Asked::of(message))?;
+        self.put_frame(start, M::KIND, written, (then, Asked::of(message)), cx)
+    }
+
+    /// A frame was written at `start`.
+    fn put_frame<T: TraceSink>(
+        &mut self,
+        start: usize,
+        kind: ClientKind,
+        written: Result<usize, porpoise_wire::WireError>,
+        (then, compression): (Then, Option<Asked>),
+        cx: &mut Cx<'_, T>,
+    ) -> Result<(), Misuse> {
+        self.sent(kind, written, then, compression)?;
         self.packed_later(start, cx);
+        if self.let_through {
+            // Who sends what he pleases may not read for long.
+            self.turn(cx);
+        }
         Ok(())
     }
 
-    /// Writes a message that holds a secret straight into `tx`. The trace is shown a mask in its place.
+    /// Writes a message that holds a secret of that length straight into `tx`. The trace is told what `shown` writes.
     fn put_secret<T: TraceSink>(
         &mut self,
         kind: ClientKind,
-        data: Option<&[u8]>,
+        secret: usize,
         then: Then,
-        write: impl Fn(&mut BytesMut, Option<&[u8]>),
+        (write, shown): (impl FnOnce(&mut BytesMut), impl FnOnce(&mut BytesMut)),
         cx: &mut Cx<'_, T>,
     ) -> Result<(), Misuse> {
         // A secret is not compressed: its size would tell of it.
         self.pack(cx);
         /// More than the header, the tags, the lengths and the longest mechanism's name take.
         const AROUND: usize = 128;
-        let size = data.map_or(0, <[u8]>::len) + AROUND;
+        let size = secret + AROUND;
         self.fits(size)?;
         // At once: a buffer that grows under a secret leaves a copy of it behind.
         cx.tx.reserve(size);
-        let written = XFramer::write(cx.tx, kind.number(), |tx| write(tx, data));
+        let written = XFramer::write(cx.tx, kind.number(), write);
         self.sent(kind, written, then, None)?;
-        self.emit_masked(kind, data, write, cx);
+        self.emit_masked(kind, shown, cx);
+        if self.let_through {
+            self.turn(cx);
+        }
         Ok(())
     }
 
@@ -325,13 +372,12 @@ impl Connection {
     fn emit_masked<T: TraceSink>(
         &self,
         kind: ClientKind,
-        data: Option<&[u8]>,
-        write: impl Fn(&mut BytesMut, Option<&[u8]>),
+        write: impl FnOnce(&mut BytesMut),
         cx: &mut Cx<'_, T>,
     ) {
         if cx.on() {
             let mut shown = BytesMut::new();
-            write(&mut shown, data.map(mask));
+            write(&mut shown);
             let message =
                 XMessage::new(kind.number(), kind.name().unwrap_or_default(), Payload::open(&shown));
             cx.trace.x_event(self.state.id(), &XEvent::MessageSent(message));

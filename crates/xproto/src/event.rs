@@ -17,6 +17,8 @@ pub enum Event {
     AuthenticateContinue(Bytes),
     /// The session is there, with what the mechanism is told along with success. Ends the reply.
     AuthenticateOk(Bytes),
+    /// The definition of a column came; only when [messages are counted](crate::Connection::one_by_one).
+    Column,
     /// A result begins.
     Columns(Columns),
     /// Rows of it.

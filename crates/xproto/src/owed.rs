@@ -2,6 +2,10 @@
 
 use std::any::Any;
 
+use bytes::{Bytes, BytesMut};
+use prost::Message as _;
+
+use crate::connection::mask;
 use crate::messages::{connection, datatypes, session};
 use crate::{Algorithm, ClientKind, ClientMessage, LifeCycle};
 
@@ -131,6 +135,40 @@ impl Then {
             }
             _ => before,
         }
+    }
+}
+
+/// What success changes, and the compression that is asked for, of a message that is encoded already. What cannot be read
+/// changes nothing: the server cannot read it either.
+pub(crate) fn encoded(kind: ClientKind, payload: &[u8]) -> (Then, Option<Asked>) {
+    match kind {
+        ClientKind::CON_CAPABILITIES_SET => match connection::CapabilitiesSet::decode(payload) {
+            Ok(set) => (Then::of(&set), Asked::of(&set)),
+            Err(_) => (Then::Nothing, None),
+        },
+        ClientKind::SESS_RESET => {
+            (session::Reset::decode(payload).map_or(Then::Nothing, |m| Then::of(&m)), None)
+        }
+        ClientKind::SESS_AUTHENTICATE_START => (Then::Login { challenge: true }, None),
+        ClientKind::SESS_AUTHENTICATE_CONTINUE => (Then::Login { challenge: false }, None),
+        ClientKind::SESS_CLOSE => (Then::SessionClosed, None),
+        ClientKind::CON_CLOSE => (Then::Closed, None),
+        _ => (Then::Nothing, None),
+    }
+}
+
+/// Writes a message of authentication with a mask in place of each of its data.
+pub(crate) fn encode_masked(kind: ClientKind, payload: &[u8], shown: &mut BytesMut) {
+    let masked = |data: Bytes| Bytes::copy_from_slice(mask(&data));
+    if kind == ClientKind::SESS_AUTHENTICATE_START {
+        if let Ok(mut message) = session::AuthenticateStart::decode(payload) {
+            message.auth_data = message.auth_data.map(masked);
+            message.initial_response = message.initial_response.map(masked);
+            message.encode_raw(shown);
+        }
+    } else if let Ok(mut message) = session::AuthenticateContinue::decode(payload) {
+        message.auth_data = masked(message.auth_data);
+        message.encode_raw(shown);
     }
 }
 

@@ -60,7 +60,7 @@ impl Connection {
     }
 
     /// Brings the oldest request to its turn: a message changes the state when the server comes to it.
-    fn turn<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) {
+    pub(crate) fn turn<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) {
         while !self.begun
             && let Some(owed) = self.owed.front()
         {
@@ -273,7 +273,7 @@ impl Connection {
                 };
                 let kept = self.collector.push(&payload, bounds);
                 kept.map_err(|error| self.broken(kind, error))?;
-                return Ok(None);
+                return if self.one_by_one { event(Event::Column) } else { Ok(None) };
             }
             ServerKind::RESULTSET_FETCH_DONE => Fetched::Done,
             ServerKind::RESULTSET_FETCH_SUSPENDED => Fetched::Suspended,

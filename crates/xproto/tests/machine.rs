@@ -3,10 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use bytes::{Bytes, BytesMut};
-use porpoise_trace::{MachineKind, Record, RecordEntry};
+use porpoise_trace::{
+    MachineKind, ProtocolStage, Record, RecordEntry, StageId, TraceEvent, TraceSink, XEvent,
+};
 use porpoise_wire::{Cx, Limits, Lost, Machine, Step, TlsInfo, XFramer};
 use porpoise_xproto::messages::{self, connection, datatypes, notice, resultset, session, sql};
-use porpoise_xproto::{Connection, Event, Fetched, LifeCycle, Misuse, NoticeBody, XError, XErrorKind};
+use porpoise_xproto::{
+    ClientKind, Connection, Event, Fetched, LifeCycle, Misuse, NoticeBody, XError, XErrorKind,
+};
 use prost::Message;
 
 /// A connection with buffers of its own.
@@ -463,13 +467,74 @@ fn columns_are_bounded() {
 }
 
 #[test]
-fn rows_can_come_one_by_one() {
+fn messages_can_come_one_by_one() {
     let mut client = Client::in_session();
     client.machine.one_by_one(true);
     client.sql("select 1").unwrap();
     client.feed(&[column("a"), row(b"\x02"), row(b"\x04"), frame(14, &resultset::FetchDone {})].concat());
     let events = client.events().unwrap();
     assert!(
-        matches!(&events[1..], [Event::Rows(one), Event::Rows(two), Event::Fetched(Fetched::Done)] if one.len() + two.len() == 2)
+        matches!(&events[..2], [Event::Column, Event::Columns(columns)] if columns.len() == 1),
+        "{events:?}"
     );
+    assert!(
+        matches!(&events[2..], [Event::Rows(one), Event::Rows(two), Event::Fetched(Fetched::Done)] if one.len() + two.len() == 2)
+    );
+}
+
+#[test]
+fn what_is_encoded_already_is_sent_as_it_is() {
+    let mut client = Client::new();
+    client.machine.let_through(true);
+    // A request for TLS, with its value as a number: that it is one is seen all the same.
+    let tls = connection::CapabilitiesSet::default().with("tls", 1_i64).encode_to_vec();
+    client.call(|machine, cx| machine.send_encoded(ClientKind::CON_CAPABILITIES_SET, &tls, cx)).unwrap();
+    assert_eq!(client.machine.state(), LifeCycle::Negotiating, "nothing was read, but it is its turn");
+    let sent = client.call(|machine, cx| machine.capabilities_get(cx));
+    assert_eq!(sent.unwrap_err(), Misuse::BehindTls);
+    // What lacks a required field lacks it on the wire.
+    let mut client = Client::in_session();
+    client.tx.clear();
+    client.call(|machine, cx| machine.send_encoded(ClientKind::SQL_STMT_EXECUTE, b"", cx)).unwrap();
+    assert_eq!(client.tx[..], b"\x01\0\0\0\x0c"[..]);
+    client.call(|machine, cx| machine.send_encoded(ClientKind::SESS_RESET, b"\x08\x01", cx)).unwrap();
+    client.feed(&[error(1064, false), ok()].concat());
+    client.events().unwrap();
+    assert_eq!((client.machine.state(), client.machine.replies_owed()), (LifeCycle::Session, 0), "kept open");
+}
+
+/// Keeps the payload that it is told last.
+struct Payload(Vec<u8>);
+
+impl TraceSink for Payload {
+    fn on(&self) -> bool {
+        true
+    }
+
+    fn enter(&mut self, _: StageId) {}
+
+    fn event(&mut self, _: ProtocolStage, _: &TraceEvent<'_>) {}
+
+    fn x_event(&mut self, _: StageId, event: &XEvent<'_>) {
+        if let XEvent::MessageSent(message) = event {
+            self.0 = message.payload.bytes().unwrap().to_vec();
+        }
+    }
+}
+
+#[test]
+fn authentication_data_that_is_encoded_already_is_masked() {
+    let mut client = Client::new();
+    let start = session::AuthenticateStart {
+        mech_name: "PLAIN".to_owned(),
+        auth_data: Some("\0app\0hunter2".into()),
+        initial_response: Some("".into()),
+    };
+    let payload = start.encode_to_vec();
+    let (mut rx, mut tx, mut seen) = (BytesMut::new(), BytesMut::new(), Payload(Vec::new()));
+    let mut cx = Cx::new(&mut rx, &mut tx, &mut seen);
+    client.machine.send_encoded(ClientKind::SESS_AUTHENTICATE_START, &payload, &mut cx).unwrap();
+    assert_eq!(tx[5..], payload[..]);
+    let shown = session::AuthenticateStart::decode(&seen.0[..]).unwrap();
+    assert_eq!((shown.auth_data, shown.initial_response), (Some("***".into()), Some("".into())));
 }
