@@ -488,6 +488,7 @@ impl Machine for Connection {
         let error = XError::new(self.state, kind);
         if asked || self.state == LifeCycle::Closed {
             // The end that was asked for is no error, whoever finds it.
+            self.owed.clear();
             self.closed(cx);
             self.failed = Some(error.clone());
         } else {

@@ -222,11 +222,20 @@ impl Connection {
         let message: messages::Ok = self.decode(ServerKind::OK, payload.clone())?;
         let (then, compression) =
             self.owed.front().map_or((None, None), |owed| (Some(owed.then), owed.compression));
+        let has_place = match then {
+            Some(Then::Tls) => self.state == LifeCycle::Negotiating && self.tls == Tls::Off,
+            Some(Then::SessionClosed) => self.state == LifeCycle::Session,
+            _ => true,
+        };
+        if !has_place {
+            self.refuse_success(ServerKind::OK)?;
+        }
         self.settle();
         if compression.is_some() {
             self.packing.agreed = compression;
         }
         match then {
+            _ if !has_place => {}
             Some(Then::Tls) => self.tls = Tls::Due,
             Some(Then::SessionClosed) => self.enter(LifeCycle::SessionClosed, cx),
             _ => {}
@@ -243,6 +252,11 @@ impl Connection {
             }
             ServerKind::SESS_AUTHENTICATE_OK => {
                 let message: session::AuthenticateOk = self.decode(kind, payload)?;
+                if self.state != LifeCycle::Authenticating {
+                    self.refuse_success(kind)?;
+                    self.settle();
+                    return event(Event::AuthenticateOk(message.auth_data.unwrap_or_default()));
+                }
                 self.settle();
                 self.enter(LifeCycle::Session, cx);
                 self.emit(cx, || XEvent::Authenticated);
@@ -326,6 +340,14 @@ impl Connection {
 
     fn unasked(&self, kind: ServerKind, payload: Bytes) -> Read {
         if self.let_through { event(Event::Unasked(kind, payload)) } else { Err(self.unexpected(kind)) }
+    }
+
+    /// The server says yes to what it cannot take here. Its word would lead where the life cycle does not.
+    fn refuse_success(&self, got: ServerKind) -> Result<(), XError> {
+        if self.let_through {
+            return Ok(());
+        }
+        Err(self.error(XErrorKind::Unexpected { expected: "Error", got }))
     }
 
     fn decode<M: prost::Message + Default>(&self, kind: ServerKind, payload: Bytes) -> Result<M, XError> {

@@ -403,6 +403,12 @@ fn the_end_that_was_asked_for_is_no_error() {
     client.events().unwrap();
     client.call(|machine, cx| machine.lost(Lost::Closed, cx));
     assert_eq!(client.states()[3..], ["CLOSING", "CLOSED"]);
+    // Neither does it leave a reply owed that did not come any more.
+    let mut client = Client::in_session();
+    client.call(|machine, cx| machine.close(cx)).unwrap();
+    client.events().unwrap();
+    client.call(|machine, cx| machine.lost(Lost::Closed, cx));
+    assert_eq!((client.machine.replies_owed(), client.states()[4]), (0, "CLOSED"));
 }
 
 #[test]
@@ -441,6 +447,61 @@ fn what_has_no_place_is_an_error_and_can_be_let_through() {
     client.sql("select 1").unwrap();
     client.feed(&ok());
     assert!(matches!(client.events().unwrap_err().kind(), XErrorKind::Unexpected { .. }));
+}
+
+#[test]
+fn success_where_the_life_cycle_has_none_is_an_error() {
+    type Send = fn(&mut Client) -> Result<(), Misuse>;
+    let cases: [(Send, Vec<u8>, LifeCycle); 4] = [
+        // A login that needs no challenge gets one, and the Session.Close behind it is said to have worked.
+        (
+            |client| {
+                client.login()?;
+                client.call(|machine, cx| machine.session_close(cx))
+            },
+            [frame(3, &session::AuthenticateContinue::default()), ok()].concat(),
+            LifeCycle::Authenticating,
+        ),
+        (
+            |client| {
+                let message = session::AuthenticateContinue::default();
+                client.call(|machine, cx| machine.send_unchecked(&message, cx))
+            },
+            frame(4, &session::AuthenticateOk::default()),
+            LifeCycle::Connected,
+        ),
+        (
+            |client| {
+                client.login()?;
+                client.call(|machine, cx| machine.send_unchecked(&capability("tls", true), cx))
+            },
+            [login_ok(), ok()].concat(),
+            LifeCycle::Session,
+        ),
+        (
+            |client| {
+                client.call(|machine, cx| machine.tls_ready(&TlsInfo::new(true), cx));
+                client.call(|machine, cx| machine.send(&capability("tls", true), cx))
+            },
+            ok(),
+            LifeCycle::Negotiating,
+        ),
+    ];
+    for (send, replies, state) in cases {
+        let mut client = Client::new();
+        send(&mut client).unwrap();
+        client.feed(&replies);
+        let error = client.events().unwrap_err();
+        assert!(matches!(error.kind(), XErrorKind::Unexpected { expected: "Error", .. }), "{error}");
+        assert_eq!(error.state(), state);
+        // A tool is told, and its state stays.
+        let mut client = Client::new();
+        client.machine.let_through(true);
+        send(&mut client).unwrap();
+        client.feed(&replies);
+        client.events().unwrap();
+        assert_eq!(client.machine.state(), state);
+    }
 }
 
 #[test]

@@ -13,6 +13,9 @@ mod results;
 mod script;
 mod session;
 mod texts;
+mod x_compressed;
+mod x_machine;
+mod x_parsers;
 
 pub use compressed::compressed;
 pub use connect::{change_user, connector};
@@ -21,6 +24,9 @@ pub use parsers::{framer, greeting, packets, switches, url};
 pub use results::{endings, prepared, result_set};
 pub use session::session;
 pub use texts::texts;
+pub use x_compressed::x_compressed;
+pub use x_machine::{x_connection, x_connector};
+pub use x_parsers::{x_expression, x_frames, x_messages};
 
 /// A target: its name, its body, and inputs to start from.
 pub struct Target {
@@ -33,7 +39,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 20] = [
     Target { name: "change_user", body: change_user, seeds: connect::change_user_seeds },
     Target { name: "compressed", body: compressed, seeds: compressed::seeds },
     Target { name: "connector", body: connector, seeds: connect::seeds },
@@ -48,4 +54,10 @@ pub const TARGETS: [Target; 14] = [
     Target { name: "switches", body: switches, seeds: parsers::switch_seeds },
     Target { name: "texts", body: texts, seeds: texts::seeds },
     Target { name: "url", body: url, seeds: parsers::url_seeds },
+    Target { name: "x_compressed", body: x_compressed, seeds: x_compressed::seeds },
+    Target { name: "x_connection", body: x_connection, seeds: x_machine::connection_seeds },
+    Target { name: "x_connector", body: x_connector, seeds: x_machine::connector_seeds },
+    Target { name: "x_expression", body: x_expression, seeds: x_parsers::expression_seeds },
+    Target { name: "x_frames", body: x_frames, seeds: x_parsers::frame_seeds },
+    Target { name: "x_messages", body: x_messages, seeds: x_parsers::message_seeds },
 ];

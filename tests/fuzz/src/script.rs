@@ -54,6 +54,8 @@ impl<'a> Act<'a> {
 /// The server's side of a connection.
 pub(crate) struct Wire {
     next_id: u8,
+    /// Whether it speaks X Protocol: its packets begin with their type byte.
+    x: bool,
     /// Said, and not yet given to the client.
     said: BytesMut,
     /// The client gets so many bytes at a time.
@@ -62,15 +64,21 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(crate) fn new(piece: usize) -> Self {
-        Self { next_id: 0, said: BytesMut::new(), piece }
+        Self { next_id: 0, x: false, said: BytesMut::new(), piece }
+    }
+
+    /// The same in X Protocol.
+    pub(crate) fn x(piece: usize) -> Self {
+        Self { x: true, ..Self::new(piece) }
     }
 
     /// Takes what the client sent: the next packet's id is the one after its last.
     pub(crate) fn hear(&mut self, tx: &mut BytesMut) {
         let mut rest = &tx[..];
-        while let Some(([a, b, c, id], body)) = rest.split_first_chunk::<4>() {
-            self.next_id = id.wrapping_add(1);
-            let len = u32::from_le_bytes([*a, *b, *c, 0]) as usize;
+        while let Some(([a, b, c, d], body)) = rest.split_first_chunk::<4>() {
+            let high = if self.x { *d } else { 0 };
+            self.next_id = d.wrapping_add(1);
+            let len = u32::from_le_bytes([*a, *b, *c, high]) as usize;
             rest = body.get(len..).expect("the client sends whole packets");
         }
         assert!(rest.is_empty(), "the client sent half a header");
@@ -86,6 +94,10 @@ impl Wire {
     pub(crate) fn give(&mut self, script: &mut Script<'_>, rx: &mut BytesMut) -> bool {
         while self.said.is_empty() {
             match script.act() {
+                Some(Act::Packet(message)) if self.x => {
+                    let len = u32::try_from(message.len()).expect("a short one");
+                    self.said.extend_from_slice(&[&len.to_le_bytes(), message].concat());
+                }
                 Some(Act::Packet(payload)) => {
                     self.said.extend_from_slice(&framed(payload, self.next_id));
                     self.next_id = self.next_id.wrapping_add(1);

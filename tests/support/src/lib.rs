@@ -10,6 +10,7 @@
 //! | [`compare`] | when a run equals a recording: the one place of that rule |
 //! | [`Settings`] | a scenario's options, as porpoise's |
 //! | [`Player`] | runs a scenario on the machines alone, over a [`Wire`] |
+//! | [`XClient`] | X Protocol on the machines alone, over a [`Wire`] |
 //! | [`Transcript`] | the bytes of such a run (`tests/transcripts`), to be played again without a server |
 
 mod accounts;
@@ -30,6 +31,7 @@ mod settings;
 mod statement;
 mod step;
 mod transcript;
+mod x;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,6 +53,7 @@ pub use servers::{ADVICE, Lock, Program, Server, Servers, lock, unwanted};
 pub use settings::Settings;
 pub use step::{Outcome, Step};
 pub use transcript::{End, Entry, Transcript};
+pub use x::{XClient, XReply, statement};
 
 /// The workspace's folder.
 #[must_use]

@@ -37,6 +37,9 @@ pub struct Live {
     socket: Option<Box<dyn Socket>>,
     pipe: Pipe,
     entries: Vec<Entry>,
+    /// What is read at once is of a size that this says, and nothing is written down.
+    chance: Option<fastrand::Rng>,
+    received: usize,
 }
 
 trait Socket: Read + Write + Send {}
@@ -52,7 +55,30 @@ impl Live {
     /// A wire that is not dialed yet.
     #[must_use]
     pub fn new(place: Place, tls: Option<TlsClient>, timeout: Option<Duration>) -> Self {
-        Self { place, tls, timeout, killer: None, socket: None, pipe: Pipe::new(), entries: Vec::new() }
+        Self {
+            place,
+            tls,
+            timeout,
+            killer: None,
+            socket: None,
+            pipe: Pipe::new(),
+            entries: Vec::new(),
+            chance: None,
+            received: 0,
+        }
+    }
+
+    /// What the server sends is cut by chance, and what passes is not written down: for much of it.
+    #[must_use]
+    pub fn cut_by_chance(mut self, seed: u64) -> Self {
+        self.chance = Some(fastrand::Rng::with_seed(seed));
+        self
+    }
+
+    /// How many bytes came, decrypted.
+    #[must_use]
+    pub const fn received(&self) -> usize {
+        self.received
     }
 
     /// Who kills statements when a step asks for it.
@@ -73,10 +99,6 @@ impl Live {
         why
     }
 
-    fn socket(&mut self) -> Result<&mut (dyn Socket + 'static), Lost> {
-        self.socket.as_deref_mut().ok_or(Lost::Closed)
-    }
-
     /// Sends what is in the pipe.
     fn send(&mut self) -> Result<(), Lost> {
         while self.pipe.wants_write() {
@@ -92,7 +114,10 @@ impl Live {
     fn receive(&mut self) -> Result<(), Lost> {
         let timeout = self.timeout;
         let mut scratch = [0; 4096];
-        let read = match self.socket()?.read(&mut scratch) {
+        let most = self.chance.as_mut().map_or(scratch.len(), |chance| chance.usize(1..=4096));
+        let room = scratch.get_mut(..most).unwrap_or_default();
+        let socket = self.socket.as_deref_mut().ok_or(Lost::Closed)?;
+        let read = match socket.read(room) {
             Ok(0) => return Err(self.pipe.eof().map_or_else(tls_lost, |()| Lost::Closed)),
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -124,7 +149,10 @@ impl Wire for Live {
                 socket.set_read_timeout(self.timeout)?;
                 Ok(Box::new(socket) as _)
             }),
-            Place::Unix(path) => UnixStream::connect(path).map(|socket| Box::new(socket) as _),
+            Place::Unix(path) => UnixStream::connect(path).and_then(|socket| {
+                socket.set_read_timeout(self.timeout)?;
+                Ok(Box::new(socket) as _)
+            }),
         };
         self.socket = Some(socket.map_err(|error| self.lost(Lost::Dial(Arc::new(error))))?);
         Ok(())
@@ -136,7 +164,7 @@ impl Wire for Live {
 
     fn flush(&mut self) -> Result<(), Lost> {
         let (_, tx) = self.pipe.buffers();
-        if !tx.is_empty() {
+        if !tx.is_empty() && self.chance.is_none() {
             self.entries.push(Entry::client(tx));
         }
         self.send().map_err(|why| self.lost(why))
@@ -149,8 +177,11 @@ impl Wire for Live {
             self.receive().map_err(|why| self.lost(why))?;
         }
         let received = self.pipe.buffers().0.get(before..).unwrap_or_default();
-        let entry = Entry::Server(received.to_vec());
-        self.entries.push(entry);
+        self.received += received.len();
+        if self.chance.is_none() {
+            let entry = Entry::Server(received.to_vec());
+            self.entries.push(entry);
+        }
         Ok(())
     }
 

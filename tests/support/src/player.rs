@@ -172,23 +172,7 @@ impl<W: Wire> Player<W> {
 
     /// Runs a machine until it has an event, or owes nothing: `None`.
     fn drive<M: Machine>(&mut self, machine: &mut M) -> Result<Option<M::Event>, M::Error> {
-        loop {
-            let done = match self.with_cx(|cx| machine.advance(cx))? {
-                Turn::Event(event) => return Ok(Some(event)),
-                Turn::NeedRead { .. } => self.wire.exchange().map(|()| None),
-                Turn::StartTls => self.wire.start_tls().map(Some),
-                Turn::Idle => match self.wire.flush() {
-                    Ok(()) => return Ok(None),
-                    Err(why) => Err(why),
-                },
-                _ => self.wire.flush().map(|()| None),
-            };
-            match done {
-                Ok(None) => {}
-                Ok(Some(info)) => self.with_cx(|cx| machine.tls_ready(&info, cx)),
-                Err(why) => return Err(self.with_cx(|cx| machine.lost(why, cx))),
-            }
-        }
+        drive(&mut self.wire, machine, &mut self.trace)
     }
 
     /// What was told to the trace since, then what a step came to.
@@ -393,6 +377,34 @@ impl<W: Wire> Player<W> {
                 self.tell(&Outcome::connect("change_user", &error));
                 Ok(None)
             }
+        }
+    }
+}
+
+/// Runs a machine over a wire until it has an event, or owes nothing: `None`.
+pub(crate) fn drive<M: Machine, W: Wire + ?Sized>(
+    wire: &mut W,
+    machine: &mut M,
+    trace: &mut Record,
+) -> Result<Option<M::Event>, M::Error> {
+    loop {
+        let (rx, tx) = wire.buffers();
+        let done = match machine.advance(&mut Cx::new(rx, tx, trace))? {
+            Turn::Event(event) => return Ok(Some(event)),
+            Turn::NeedRead { .. } => wire.exchange().map(|()| None),
+            Turn::StartTls => wire.start_tls().map(Some),
+            Turn::Idle => match wire.flush() {
+                Ok(()) => return Ok(None),
+                Err(why) => Err(why),
+            },
+            _ => wire.flush().map(|()| None),
+        };
+        let (rx, tx) = wire.buffers();
+        let mut cx = Cx::new(rx, tx, trace);
+        match done {
+            Ok(None) => {}
+            Ok(Some(info)) => machine.tls_ready(&info, &mut cx),
+            Err(why) => return Err(machine.lost(why, &mut cx)),
         }
     }
 }

@@ -49,6 +49,10 @@ pub struct Server {
     pub port: u16,
     /// Its Unix socket, if one is known.
     pub socket: Option<PathBuf>,
+    /// The X Protocol's port, if it speaks that.
+    pub mysqlx_port: Option<u16>,
+    /// The X Protocol's Unix socket.
+    pub mysqlx_socket: Option<PathBuf>,
     /// The account that may do everything.
     pub root_user: String,
     /// That account's password.
@@ -121,6 +125,25 @@ impl Server {
     /// None is known.
     pub fn socket(&self) -> Result<&Path> {
         self.socket.as_deref().with_context(|| format!("the Unix socket of {} is not known", self.name))
+    }
+
+    /// Where its port for X Protocol is.
+    ///
+    /// # Errors
+    /// It has none.
+    pub fn x_address(&self) -> Result<SocketAddr> {
+        let port = self.mysqlx_port.with_context(|| format!("{} speaks no X Protocol", self.name))?;
+        let mut found = (self.host.as_str(), port).to_socket_addrs()?;
+        found.next().with_context(|| format!("{} has no address", self.host))
+    }
+
+    /// Its Unix socket for X Protocol.
+    ///
+    /// # Errors
+    /// None is known.
+    pub fn x_socket(&self) -> Result<&Path> {
+        let socket = self.mysqlx_socket.as_deref();
+        socket.with_context(|| format!("the X Protocol's Unix socket of {} is not known", self.name))
     }
 
     /// One of its own files: `ca.pem`, `client-cert.pem`, `public_key.pem`.
