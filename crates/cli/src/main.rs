@@ -36,6 +36,7 @@ mod report;
 mod rows;
 mod run;
 mod runtime;
+mod script;
 mod stats;
 mod text;
 

@@ -1,6 +1,6 @@
 //! The commands of `porpoise run`: names, arguments, what each does.
 
-use std::fmt;
+use crate::script::{About, Unknown, about};
 
 /// A command of the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,21 +37,8 @@ pub(super) enum Name {
     KillIdle,
 }
 
-/// How a command is described.
-pub(super) struct About {
-    pub(super) name: Name,
-    pub(super) word: &'static str,
-    pub(super) argument: &'static str,
-    /// What it does, and what it sends.
-    pub(super) doc: &'static str,
-}
-
-const fn about(name: Name, word: &'static str, argument: &'static str, doc: &'static str) -> About {
-    About { name, word, argument, doc }
-}
-
 /// All commands, as the help lists them.
-pub(super) const ALL: [About; 30] = [
+pub(super) const ALL: [About<Name>; 30] = [
     about(Name::Query, "query", "SQL", "COM_QUERY; reads all results, each to its end"),
     about(Name::Use, "use", "SQL", "COM_QUERY; reads row by row (mysql_use_result)"),
     about(Name::Qattr, "qattr", "NAME=VALUE|SQL", "COM_QUERY with a query attribute"),
@@ -143,23 +130,6 @@ pub(super) struct Step {
     pub(super) argument: String,
 }
 
-/// Why a line is no command.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Unknown {
-    word: String,
-    like: Option<&'static str>,
-}
-
-impl fmt::Display for Unknown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no command \"{}\"", self.word.escape_debug())?;
-        if let Some(like) = self.like {
-            write!(f, "; is \"{like}\" meant?")?;
-        }
-        Ok(())
-    }
-}
-
 impl Step {
     /// A line: `name argument` or `name:argument`. `None` for an empty one and for a comment, which begins with `#`.
     pub(super) fn parse(line: &str) -> Result<Option<Self>, Unknown> {
@@ -175,18 +145,9 @@ impl Step {
         };
         match ALL.iter().find(|about| about.word == word) {
             Some(about) => Ok(Some(Self { name: about.name, argument: argument.to_owned() })),
-            None => Err(Unknown {
-                word: line.split_whitespace().next().unwrap_or(line).to_owned(),
-                like: like(word),
-            }),
+            None => Err(Unknown::new(line, word, &ALL)),
         }
     }
-}
-
-/// The command whose name is nearest, if one is near.
-fn like(word: &str) -> Option<&'static str> {
-    let near = ALL.iter().map(|about| (strsim::damerau_levenshtein(word, about.word), about.word));
-    near.filter(|(distance, _)| *distance <= 2).min().map(|(_, word)| word)
 }
 
 #[cfg(test)]
