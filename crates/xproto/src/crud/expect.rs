@@ -6,12 +6,14 @@ use crate::messages::expect::open::{Condition, CtxOperation};
 
 /// A block of expectations to open.
 ///
-/// | condition | fails a message |
+/// | condition | |
 /// |---|---|
-/// | [`no_error`](Self::no_error) | after one that failed, in the block or in one within it |
-/// | [`field_exist`](Self::field_exist) | at once, if the server's messages do not have the field |
-/// | [`docid_generated`](Self::docid_generated) | at once, if the server does not make document ids |
-/// | any other | at once |
+/// | [`no_error`](Self::no_error) | once a message has failed, in this block or in one within it that does not catch it, all that follow fail: 5159 |
+/// | [`field_exist`](Self::field_exist) | if the server's messages do not have the field, the block is open and has failed: 5168 |
+/// | [`docid_generated`](Self::docid_generated) | the server makes document ids |
+/// | any other | the block is **not** opened, 5160: what follows runs as if it were not guarded |
+///
+/// In a block that has failed the server carries out nothing but `Reset` and `Close`.
 ///
 /// ```
 /// use porpoise_xproto::crud::Expect;

@@ -80,6 +80,7 @@ impl Parser {
                     return Ok(literal(number));
                 }
             }
+            ("sign_plus", Some(Token::Int(_) | Token::Float(_))) => return self.atom(),
             ("sign_minus", Some(Token::Float(number))) => {
                 let number = -*number;
                 self.advance();
@@ -135,7 +136,7 @@ impl Parser {
         };
         self.advance();
         let mut kind = (*known).to_owned();
-        if matches!(*known, "SIGNED" | "UNSIGNED") && self.take("INTEGER") {
+        if matches!(*known, "SIGNED" | "UNSIGNED") && (self.take("INTEGER") || self.take("INT")) {
             kind.push_str(" INTEGER");
         }
         if *most > 0 && self.take("(") {

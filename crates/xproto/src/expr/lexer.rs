@@ -51,7 +51,16 @@ fn one(rest: &str, first: char, at: usize, before: Option<&Spanned>) -> Result<(
     match first {
         '\'' | '"' => quoted(rest, first, at).map(|(text, len)| (Token::Text(text), len)),
         '`' => quoted(rest, first, at).map(|(name, len)| (Token::Word { name, quoted: true }, len)),
-        '0'..='9' => number(rest, at, before),
+        '0'..='9' => match hex(rest, "0x", "") {
+            Some(hex) if !path_goes_on(before, at) => {
+                hex.ok_or_else(|| ExprError::new(at, ExprFault::Number))
+            }
+            _ => number(rest, at, before),
+        },
+        'x' | 'X' if rest.as_bytes().get(1) == Some(&b'\'') => {
+            let hex = hex(rest, "x'", "'").flatten();
+            hex.ok_or_else(|| ExprError::new(at, ExprFault::Number))
+        }
         // A number may begin with its point, unless it is a path that goes on: `a.1` has a member `1`.
         '.' if !path_goes_on(before, at) && rest.as_bytes().get(1).is_some_and(u8::is_ascii_digit) => {
             number(rest, at, before)
@@ -115,6 +124,20 @@ fn quoted(rest: &str, quote: char, at: usize) -> Result<(String, usize), ExprErr
     Err(ExprError::new(at, ExprFault::Unterminated(quote)))
 }
 
+/// A number in hexadecimal, between a prefix and a suffix. `None`: there is none; `Some(None)`: it is too large, or has no
+/// end.
+fn hex(rest: &str, prefix: &str, suffix: &str) -> Option<Option<(Token, usize)>> {
+    let digits = rest.get(..prefix.len()).filter(|start| start.eq_ignore_ascii_case(prefix));
+    let digits = digits.and_then(|_| rest.get(prefix.len()..))?;
+    let len = digits.bytes().take_while(u8::is_ascii_hexdigit).count();
+    if len == 0 {
+        return None;
+    }
+    let (digits, behind) = digits.split_at_checked(len)?;
+    let number = u64::from_str_radix(digits, 16).ok().filter(|_| behind.starts_with(suffix));
+    Some(number.map(|number| (Token::Int(number), prefix.len() + len + suffix.len())))
+}
+
 fn number(rest: &str, at: usize, before: Option<&Spanned>) -> Result<(Token, usize), ExprError> {
     let bytes = rest.as_bytes();
     let digits = |from: usize| bytes.iter().skip(from).take_while(|byte| byte.is_ascii_digit()).count();
@@ -173,6 +196,13 @@ mod tests {
         assert_eq!(tokens("1.5"), [Token::Float(1.5)]);
         assert_eq!(tokens(".5e1 2E-1 3"), [Token::Float(5.0), Token::Float(0.2), Token::Int(3)]);
         assert_eq!(tokens("18446744073709551616"), [Token::Float(18_446_744_073_709_551_616.0)]);
+        assert_eq!(
+            tokens("0x1F X'ff' a.0"),
+            [Token::Int(31), Token::Int(255), word("a"), Token::Sign("."), Token::Int(0)]
+        );
+        for text in ["0x10000000000000000", "x'1", "x'g'"] {
+            assert_eq!(lex(text).unwrap_err().fault(), &ExprFault::Number, "{text}");
+        }
         let path = [word("a"), Token::Sign("."), Token::Int(1), Token::Sign("."), word("b")];
         assert_eq!(tokens("a.1.b"), path);
     }

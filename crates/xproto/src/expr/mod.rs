@@ -11,11 +11,15 @@
 //! | in the grammar | |
 //! |---|---|
 //! | `OR` `\|\|`, `XOR`, `AND` `&&` | loosest first |
-//! | `IS [NOT] NULL`, `TRUE`, `FALSE`; `[NOT] IN (..)`, `[NOT] IN` value; `[NOT] LIKE .. [ESCAPE ..]`; `[NOT] BETWEEN .. AND ..`; `[NOT] REGEXP`; `[NOT] OVERLAPS` | one behind a comparison |
+//! | `IS [NOT] NULL`, `TRUE`, `FALSE`; `[NOT] IN (..)`, `[NOT] IN` value; `[NOT] LIKE .. [ESCAPE ..]`; `[NOT] BETWEEN .. AND ..`; `[NOT] REGEXP`, `RLIKE`; `[NOT] OVERLAPS` | one behind a comparison |
 //! | `=` `==` `!=` `<>` `<` `<=` `>` `>=` | |
-//! | `&` `\|` `^`, then `<<` `>>`, then `+` `-` (also `INTERVAL n UNIT`), then `*` `/` `%` `DIV` | |
+//! | `&` `\|` `^`, then `<<` `>>`, then `+` `-` (also `INTERVAL n UNIT`), then `*` `/` `%` `MOD` `DIV` | |
 //! | `!` `NOT` `~` `+` `-` | bind to what is right behind them |
 //! | literals, `?`, `:name`, `(..)`, `{..}`, `[..]`, `CAST(.. AS type)`, `BINARY ..`, functions, identifiers | |
+//!
+//! Numbers are as in SQL, and hexadecimal ones (`0x1f`, `X'1f'`) are numbers. In quotes a backslash escapes as in SQL: `\n`
+//! is a new line, `\%` and `\_` stay as they are, for LIKE. Servers have no operator for `SOUNDS LIKE` or `<=>`, no DISTINCT in functions, and
+//! take no variables; there are no comments.
 //!
 //! A document's identifiers are paths: `name`, `address.city`, `tags[0]`, `$.a.*`, `$**.b`. A table's are
 //! `[[schema.]table.]column`, with a path behind `->` or `->>`: `doc->'$.a[0]'`.

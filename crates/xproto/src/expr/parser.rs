@@ -125,7 +125,7 @@ const SHIFT: u8 = 7;
 const SUM: u8 = 8;
 const PRODUCT: u8 = 9;
 
-const INFIX: [Infix; 24] = [
+const INFIX: [Infix; 25] = [
     ("||", "||", OR),
     ("OR", "||", OR),
     ("XOR", "xor", XOR),
@@ -149,6 +149,7 @@ const INFIX: [Infix; 24] = [
     ("*", "*", PRODUCT),
     ("/", "/", PRODUCT),
     ("%", "%", PRODUCT),
+    ("MOD", "%", PRODUCT),
     ("DIV", "div", PRODUCT),
 ];
 
@@ -270,7 +271,9 @@ impl Parser {
     /// Whether a word of a predicate that can be negated is that far ahead.
     fn is_said(&self, ahead: usize) -> bool {
         let Some(Token::Word { name, quoted: false }) = self.ahead(ahead) else { return false };
-        ["IN", "LIKE", "BETWEEN", "REGEXP", "OVERLAPS"].iter().any(|word| name.eq_ignore_ascii_case(word))
+        ["IN", "LIKE", "BETWEEN", "REGEXP", "RLIKE", "OVERLAPS"]
+            .iter()
+            .any(|word| name.eq_ignore_ascii_case(word))
     }
 
     /// What is said of a comparison.
@@ -296,7 +299,7 @@ impl Parser {
             let high = self.operators(COMPARE)?;
             return Ok(operator(name("between", "not_between"), vec![left, low, high]));
         }
-        let name = if self.take("REGEXP") {
+        let name = if self.take("REGEXP") || self.take("RLIKE") {
             name("regexp", "not_regexp")
         } else {
             self.want("OVERLAPS")?;
@@ -395,244 +398,5 @@ impl Parser {
             Token::Sign(sign) => (*sign).to_owned(),
         });
         ExprError::expected(self.at(), expected, found.as_deref())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::{any, prop, proptest};
-
-    use super::*;
-    use crate::expr::{parse_column, parse_orders, parse_path, parse_projections};
-    use crate::messages::expr::{DocumentPathItem, document_path_item, expr};
-
-    fn path(items: &[DocumentPathItem]) -> String {
-        let mut out = String::new();
-        for item in items {
-            match item.r#type() {
-                document_path_item::Type::Member => out.push_str(&format!(".{}", item.value())),
-                document_path_item::Type::MemberAsterisk => out.push_str(".*"),
-                document_path_item::Type::ArrayIndex => out.push_str(&format!("[{}]", item.index())),
-                document_path_item::Type::ArrayIndexAsterisk => out.push_str("[*]"),
-                document_path_item::Type::DoubleAsterisk => out.push_str("**"),
-            }
-        }
-        out
-    }
-
-    /// A tree as text, each operator with all of its operands in parentheses.
-    fn show(expr: &Expr) -> String {
-        let list = |all: &[Expr]| all.iter().map(show).collect::<Vec<_>>().join(", ");
-        match expr.r#type() {
-            expr::Type::Operator => {
-                let operator = expr.operator.as_ref().unwrap();
-                format!("{}({})", operator.name, list(&operator.param))
-            }
-            expr::Type::FuncCall => {
-                let call = expr.function_call.as_ref().unwrap();
-                let schema = call.name.schema_name.as_ref().map(|schema| format!("{schema}."));
-                format!("fn {}{}({})", schema.unwrap_or_default(), call.name.name, list(&call.param))
-            }
-            expr::Type::Ident => {
-                let id = expr.identifier.as_ref().unwrap();
-                let names = [&id.schema_name, &id.table_name, &id.name];
-                let names: Vec<_> = names.into_iter().flatten().cloned().collect();
-                format!("{}{}", names.join("/"), path(&id.document_path))
-            }
-            expr::Type::Literal => {
-                let scalar = expr.literal.as_ref().unwrap();
-                match scalar.text() {
-                    Some(text) => format!("'{}'", String::from_utf8_lossy(text)),
-                    None if scalar.v_bool.is_some() => scalar.v_bool().to_string(),
-                    None if scalar.v_signed_int.is_some() => scalar.v_signed_int().to_string(),
-                    None if scalar.v_unsigned_int.is_some() => format!("u{}", scalar.v_unsigned_int()),
-                    None if scalar.v_double.is_some() => format!("{:?}", scalar.v_double()),
-                    None => "null".to_owned(),
-                }
-            }
-            expr::Type::Placeholder => format!("?{}", expr.position()),
-            expr::Type::Object => {
-                let fields = &expr.object.as_ref().unwrap().fld;
-                let fields = fields.iter().map(|field| format!("{}: {}", field.key, show(&field.value)));
-                format!("{{{}}}", fields.collect::<Vec<_>>().join(", "))
-            }
-            expr::Type::Array => format!("[{}]", list(&expr.array.as_ref().unwrap().value)),
-            expr::Type::Variable => unreachable!("the grammar has none"),
-        }
-    }
-
-    fn document(text: &str) -> String {
-        show(&parse(text, Model::Document).unwrap_or_else(|error| panic!("{text}: {error}")).expr)
-    }
-
-    fn table(text: &str) -> String {
-        show(&parse(text, Model::Table).unwrap_or_else(|error| panic!("{text}: {error}")).expr)
-    }
-
-    #[test]
-    fn operators_bind_as_in_the_grammar() {
-        for (text, tree) in [
-            ("a = 1 or b = 2 and c = 3", "||(==(.a, 1), &&(==(.b, 2), ==(.c, 3)))"),
-            ("a xor b || c", "||(xor(.a, .b), .c)"),
-            ("1 + 2 * 3 - 4", "-(+(1, *(2, 3)), 4)"),
-            ("a & b << 1 + 2", "&(.a, <<(.b, +(1, 2)))"),
-            ("(a or b) and c", "&&(||(.a, .b), .c)"),
-            ("not a = b", "==(not(.a), .b)"),
-            ("!a && ~b", "&&(!(.a), ~(.b))"),
-            ("a <> 1", "!=(.a, 1)"),
-            ("10 div 3 % 2", "%(div(10, 3), 2)"),
-            ("-a - -1", "-(sign_minus(.a), -1)"),
-        ] {
-            assert_eq!(document(text), tree, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_may_be_said_of_a_comparison() {
-        for (text, tree) in [
-            ("a is null", "is(.a, null)"),
-            ("a is not true", "is_not(.a, true)"),
-            ("a in (1, 2)", "in(.a, 1, 2)"),
-            ("a not in (1)", "not_in(.a, 1)"),
-            ("'x' in tags", "cont_in('x', .tags)"),
-            ("{} not in tags", "not_cont_in({}, .tags)"),
-            ("a like 'x%' escape '!'", "like(.a, 'x%', '!')"),
-            ("a not like :p", "not_like(.a, ?0)"),
-            ("a between 1 and 2 and b", "&&(between(.a, 1, 2), .b)"),
-            ("a not between 1 and 2", "not_between(.a, 1, 2)"),
-            ("a regexp '^x'", "regexp(.a, '^x')"),
-            ("a overlaps [1, 2]", "overlaps(.a, [1, 2])"),
-            ("a not overlaps b", "not_overlaps(.a, .b)"),
-        ] {
-            assert_eq!(document(text), tree, "{text}");
-        }
-    }
-
-    #[test]
-    fn values() {
-        for (text, tree) in [
-            ("9223372036854775807", "9223372036854775807"),
-            ("9223372036854775808", "u9223372036854775808"),
-            ("-9223372036854775808", "-9223372036854775808"),
-            ("1.5e3", "1500.0"),
-            ("{\"a\": [1, {b: null}], 'c': true}", "{a: [1, {b: null}], c: true}"),
-            ("cast(a as decimal(10, 2))", "cast(.a, 'DECIMAL(10,2)')"),
-            ("cast(a as unsigned integer)", "cast(.a, 'UNSIGNED INTEGER')"),
-            ("binary 'x'", "cast('x', 'BINARY')"),
-            (
-                "d + interval 1 day - interval a minute_second",
-                "date_sub(date_add(.d, 1, 'DAY'), .a, 'MINUTE_SECOND')",
-            ),
-            ("concat(a, 'x') = s.f()", "==(fn concat(.a, 'x'), fn s.f())"),
-            ("count(*)", "fn count(*())"),
-            ("null_value", ".null_value"),
-        ] {
-            assert_eq!(document(text), tree, "{text}");
-        }
-    }
-
-    #[test]
-    fn identifiers_of_both_models() {
-        for (text, tree) in [
-            ("a.b[0].*", ".a.b[0].*"),
-            ("$", "."),
-            ("$.a", ".a"),
-            ("$**.b", "**.b"),
-            ("a**[1]", ".a**[1]"),
-            ("`and`.\"x y\"[*]", ".and.x y[*]"),
-            ("a.1", ".a.1"),
-            ("_id", "._id"),
-        ] {
-            assert_eq!(document(text), tree, "{text}");
-        }
-        for (text, tree) in [
-            ("s.t.c", "s/t/c"),
-            ("t.c = default", "==(t/c, default())"),
-            ("doc->'$.a[0]'", "doc.a[0]"),
-            ("t.doc->>$.a", "t/doc.a"),
-        ] {
-            assert_eq!(table(text), tree, "{text}");
-        }
-        assert_eq!(path(&parse_path("$.a[0]").unwrap().document_path), ".a[0]");
-        assert_eq!(parse_column("t.c").unwrap().table_name.as_deref(), Some("t"));
-    }
-
-    #[test]
-    fn placeholders_have_one_position_for_each_name() {
-        let parsed = parse(":b > :a and c = :b", Model::Document).unwrap();
-        assert_eq!(parsed.placeholders, ["b", "a"]);
-        assert_eq!(show(&parsed.expr), "&&(>(?0, ?1), ==(.c, ?0))");
-        assert_eq!(parse("? = ?", Model::Table).unwrap().placeholders, ["0", "1"]);
-        let error = parse("a = ? or a = :a", Model::Table).unwrap_err();
-        assert_eq!((error.at(), error.fault()), (13, &ExprFault::MixedPlaceholders));
-    }
-
-    #[test]
-    fn lists_of_clauses() {
-        let projections = parse_projections(
-            "a.b as x, count(*) n, {c: 1}, d",
-            Model::Document,
-            &mut Placeholders::default(),
-        )
-        .unwrap();
-        let aliases: Vec<_> = projections.iter().map(|projection| projection.alias.as_deref()).collect();
-        assert_eq!(aliases, [Some("x"), Some("n"), None, Some("d")]);
-        let projections = parse_projections("a, b as c", Model::Table, &mut Placeholders::default()).unwrap();
-        assert_eq!(projections[0].alias, None);
-        let orders = parse_orders("a desc, b asc, c", Model::Table, &mut Placeholders::default()).unwrap();
-        assert_eq!(orders.iter().map(|order| order.direction).collect::<Vec<_>>(), [Some(2), Some(1), None]);
-        assert!(parse_orders("a b", Model::Table, &mut Placeholders::default()).is_err());
-    }
-
-    #[test]
-    fn errors_say_what_and_where() {
-        for (text, at, said) in [
-            ("", 0, "a value expected, but nothing is left (at byte 0)"),
-            ("a =", 3, "a value expected, but nothing is left (at byte 3)"),
-            ("a b", 2, "an operator or the end expected, not \"b\" (at byte 2)"),
-            ("a in (1", 7, ", expected, but nothing is left (at byte 7)"),
-            ("cast(a as blob)", 10, "nothing can be cast to \"BLOB\" (at byte 10)"),
-            ("a**", 3, "what ** leads to expected, but nothing is left (at byte 3)"),
-            ("a is 5", 5, "NULL, TRUE or FALSE expected, not \"5\" (at byte 5)"),
-            ("a[4294967296]", 2, "not a number, or one that is too large (at byte 2)"),
-        ] {
-            let error = parse(text, Model::Document).unwrap_err();
-            assert_eq!((error.at(), error.to_string().as_str()), (at, said), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_deeper_than_servers_read_is_refused() {
-        for text in [
-            format!("{}1{}", "(".repeat(5000), ")".repeat(5000)),
-            "!".repeat(100_000) + "a",
-            "1+".repeat(100_000) + "1",
-            format!("{}1{}", "[".repeat(5000), "]".repeat(5000)),
-        ] {
-            assert!(matches!(parse(&text, Model::Document).unwrap_err().fault(), ExprFault::TooDeep));
-        }
-        // 40 parentheses and 40 operators, each for itself allowed.
-        let both = format!("{}1{}", "(".repeat(40), "+1)".repeat(40));
-        assert!(parse(&both, Model::Document).is_ok());
-        let product = format!("{}1{}", "(".repeat(20), "+1+1+1)".repeat(20));
-        assert!(parse(&product, Model::Document).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn no_text_makes_it_panic(text in any::<String>()) {
-            let _ = parse(&text, Model::Document);
-            let _ = parse(&text, Model::Table);
-        }
-
-        #[test]
-        fn no_tokens_make_it_panic(words in prop::collection::vec(prop::sample::select(vec![
-            "a", "1", "'x'", "(", ")", "[", "]", "{", "}", ",", ".", "*", "**", "$", "->", "=", "not", "in", "like",
-            "is", "null", "between", "and", "cast", "as", "interval", "day", "+", "-", ":", "?", "binary", "default",
-        ]), 0..12)) {
-            let text = words.join(" ");
-            let _ = parse(&text, Model::Document);
-            let _ = parse(&text, Model::Table);
-        }
     }
 }
