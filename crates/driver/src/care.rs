@@ -68,7 +68,7 @@ pub(crate) struct Drain {
 impl Care {
     /// What these options ask for from the start.
     pub(crate) fn for_options(options: &Options) -> Option<Box<Self>> {
-        let timeout = options.session.operation_timeout?;
+        let timeout = options.endpoint.session.operation_timeout?;
         Some(Box::new(Self { timeout: Some(timeout), ..Self::default() }))
     }
 

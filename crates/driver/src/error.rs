@@ -34,6 +34,21 @@ pub enum Operation {
     RollbackFailed,
 }
 
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "the session is closed",
+            Self::ChangeUserDropped => "a change of user was not seen to its end",
+            Self::TooMuchToDrain => "a dropped result had more rows than are read for nothing",
+            Self::TooSlowToDrain => "a dropped result came slower than is waited for nothing",
+            Self::TimedOut => "an operation took too long",
+            Self::CancelLost => "a cancel was on its way that might have hit the next statement",
+            Self::InfileDropped => "a file was not sent to its end",
+            Self::RollbackFailed => "a transaction that was dropped could not be rolled back",
+        })
+    }
+}
+
 /// Why a client's call failed.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -174,31 +189,19 @@ impl fmt::Display for Error {
             Self::ColumnsChanged(changed) => changed.fmt(f),
             Self::Batch { index, error } => write!(f, "execution {index} of the batch: {error}"),
             Self::Source(error) => write!(f, "what was to be sent cannot be read: {error}"),
-            Self::TimedOut { after, closed: false } => write!(f, "not done after {after:?}, and cancelled"),
-            Self::TimedOut { after, closed: true } => {
-                write!(f, "not done after {after:?}, and not to be cancelled: the session is closed")
-            }
+            Self::TimedOut { after, closed } => timed_out(*after, *closed, f),
             Self::Pipelined(error) => write!(f, "replies to pipelined commands are out of order: {error}"),
             Self::InfileRefused(_) => f.write_str("the server asked for a local file, which was refused"),
-            Self::Unusable(Operation::Closed) => f.write_str("the session is closed"),
-            Self::Unusable(Operation::ChangeUserDropped) => {
-                f.write_str("a change of user was not seen to its end")
-            }
-            Self::Unusable(Operation::TooMuchToDrain) => {
-                f.write_str("a dropped result had more rows than are read for nothing")
-            }
-            Self::Unusable(Operation::TooSlowToDrain) => {
-                f.write_str("a dropped result came slower than is waited for nothing")
-            }
-            Self::Unusable(Operation::TimedOut) => f.write_str("an operation took too long"),
-            Self::Unusable(Operation::CancelLost) => {
-                f.write_str("a cancel was on its way that might have hit the next statement")
-            }
-            Self::Unusable(Operation::InfileDropped) => f.write_str("a file was not sent to its end"),
-            Self::Unusable(Operation::RollbackFailed) => {
-                f.write_str("a transaction that was dropped could not be rolled back")
-            }
+            Self::Unusable(why) => why.fmt(f),
         }
+    }
+}
+
+/// An operation took too long.
+pub(crate) fn timed_out(after: Duration, closed: bool, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match closed {
+        false => write!(f, "not done after {after:?}, and cancelled"),
+        true => write!(f, "not done after {after:?}, and not to be cancelled: the session is closed"),
     }
 }
 

@@ -10,7 +10,8 @@ use porpoise_trace::TraceSink as _;
 use porpoise_transport::{Alert, Pipe, TlsError, TlsState};
 use porpoise_wire::{Cx, HEADER_LEN, Lost, Machine, Step, TlsInfo};
 
-use crate::{Link, Options, Tap};
+use crate::endpoint::Endpoint;
+use crate::{Link, Tap};
 
 /// How many reads may go on without one that has to wait. Then others have their turn, and deadlines are looked at:
 /// a server that sends without end must not keep a thread to itself.
@@ -88,7 +89,7 @@ impl Io {
     pub(crate) fn poll_drive<M: Machine>(
         &mut self,
         machine: &mut M,
-        options: &Options,
+        endpoint: &Endpoint,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<M::Event>, M::Error>> {
         loop {
@@ -101,7 +102,7 @@ impl Io {
             match machine.advance(&mut self.lend()) {
                 Ok(Step::Event(event)) => return Poll::Ready(Ok(Some(event))),
                 Ok(Step::NeedRead { at_least }) => self.wait_for(at_least),
-                Ok(step) => match ready!(self.poll_aside(step, options, cx)) {
+                Ok(step) => match ready!(self.poll_aside(step, endpoint, cx)) {
                     Ok(Aside::Done) => {}
                     Ok(Aside::Idle) => return Poll::Ready(Ok(None)),
                     Ok(Aside::Tls(info)) => machine.tls_ready(&info, &mut self.lend()),
@@ -113,15 +114,36 @@ impl Io {
         }
     }
 
+    /// Runs a machine until it has an event, and reads on even if it owes nothing.
+    #[cfg(feature = "xproto")]
+    pub(crate) fn poll_listen<M: Machine>(
+        &mut self,
+        machine: &mut M,
+        endpoint: &Endpoint,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<M::Event, M::Error>> {
+        loop {
+            if let Some(event) = ready!(self.poll_drive(machine, endpoint, cx))? {
+                return Poll::Ready(Ok(event));
+            }
+            self.tap.waited();
+            let have = self.pipe.buffers().0.len();
+            self.pipe.expect(have + 1);
+            if let Err(why) = ready!(self.poll_receive(cx)) {
+                return Poll::Ready(Err(self.lost(machine, why)));
+            }
+        }
+    }
+
     /// What a machine asks for that is neither an event nor more bytes.
     fn poll_aside<E>(
         &mut self,
         step: Step<E>,
-        options: &Options,
+        endpoint: &Endpoint,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Aside, Lost>> {
         match step {
-            Step::StartTls => self.poll_tls(options, cx).map_ok(Aside::Tls),
+            Step::StartTls => self.poll_tls(endpoint, cx).map_ok(Aside::Tls),
             Step::Idle => self.poll_flush(cx).map_ok(|()| Aside::Idle),
             _ => self.poll_flush(cx).map_ok(|()| Aside::Done),
         }
@@ -175,6 +197,7 @@ impl Io {
         {
             return Poll::Ready(Err(why));
         }
+        self.tap.waited();
         loop {
             ready!(self.poll_receive(cx))?;
             if self.pipe.buffers().0.len() >= self.at_least {
@@ -231,15 +254,19 @@ impl Io {
     }
 
     /// Writes the request for TLS, then does the handshake. All progress is in the pipe.
-    fn poll_tls(&mut self, options: &Options, cx: &mut Context<'_>) -> Poll<Result<TlsInfo, Lost>> {
+    pub(crate) fn poll_tls(
+        &mut self,
+        endpoint: &Endpoint,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<TlsInfo, Lost>> {
         loop {
             match self.pipe.tls_state() {
                 TlsState::Plain => {
                     ready!(self.poll_flush(cx))?;
-                    let Some(tls) = options.tls_client() else {
+                    let Some(tls) = endpoint.tls_client() else {
                         return Poll::Ready(Err(tls_lost(TlsError::NotBuilt)));
                     };
-                    self.pipe.start_tls(tls, options.tls_name()).map_err(tls_lost)?;
+                    self.pipe.start_tls(tls, endpoint.tls_name()).map_err(tls_lost)?;
                 }
                 TlsState::Handshaking => {
                     if let Poll::Ready(Err(why)) = self.poll_send(cx) {

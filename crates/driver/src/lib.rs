@@ -50,12 +50,14 @@ mod client;
 mod connecting;
 mod cursor;
 mod dial;
+mod endpoint;
 mod error;
 mod exec;
 mod infile;
 mod io;
 mod link;
 mod long_data;
+mod opening;
 mod options;
 mod pipeline;
 mod record;
@@ -70,6 +72,8 @@ mod tracking;
 mod transaction;
 mod url;
 mod watch;
+#[cfg(feature = "xproto")]
+pub mod x;
 
 pub use batch::BatchDone;
 pub use big::{BigPiece, BigRows};

@@ -1,6 +1,6 @@
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,12 +8,9 @@ use std::time::Duration;
 use porpoise_classic_connect::{
     CompressionAlgorithm, ConnectOptions, ConnectOptionsBuilder, ConnectStage, OptionsError, TlsUse,
 };
-use porpoise_trace::Subscriber;
-use porpoise_transport::{SslMode, TlsClient, TlsOptions};
+use porpoise_transport::SslMode;
 
-use crate::Responder;
-use crate::session_options::SessionOptions;
-use crate::socket::{Keepalive, SocketOptions};
+use crate::endpoint::{Endpoint, EndpointBuilder, endpoint_setters};
 
 /// The classic protocol's port.
 const DEFAULT_PORT: u16 = 3306;
@@ -46,17 +43,9 @@ impl fmt::Display for Target {
 /// Where to connect and how. Built once, shared by any number of connects; TLS sessions are resumed among them.
 #[derive(Clone)]
 pub struct Options {
-    pub(crate) target: Target,
-    pub(crate) address: Option<IpAddr>,
+    pub(crate) endpoint: Endpoint,
     pub(crate) connect: Arc<ConnectOptions>,
-    tls: Option<TlsClient>,
-    pub(crate) socket: SocketOptions,
-    pub(crate) connect_timeout: Option<Duration>,
     pub(crate) stage_timeouts: Vec<(ConnectStage, Duration)>,
-    pub(crate) subscribers: Vec<Arc<dyn Subscriber>>,
-    pub(crate) responder: Option<Arc<dyn Responder>>,
-    pub(crate) flight_record: bool,
-    pub(crate) session: SessionOptions,
     /// Shared by the clones: see [`OptionsBuilder::pipelining`].
     pipelining: Arc<AtomicBool>,
     local_infile: bool,
@@ -65,7 +54,7 @@ pub struct Options {
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
-            .field("target", &self.target)
+            .field("target", &self.endpoint.target)
             .field("connect", &self.connect)
             .finish_non_exhaustive()
     }
@@ -90,7 +79,7 @@ impl Options {
     /// Where to connect.
     #[must_use]
     pub const fn target(&self) -> &Target {
-        &self.target
+        &self.endpoint.target
     }
 
     /// The protocol's part of the options.
@@ -104,10 +93,6 @@ impl Options {
     #[must_use]
     pub const fn local_infile(&self) -> bool {
         self.local_infile
-    }
-
-    pub(crate) const fn tls_client(&self) -> Option<&TlsClient> {
-        self.tls.as_ref()
     }
 
     /// Whether commands are sent before the replies to earlier ones were read.
@@ -124,19 +109,8 @@ impl Options {
     /// The same server, found at this address.
     pub(crate) fn at_address(&self, address: Option<SocketAddr>) -> Self {
         let mut options = self.clone();
-        if let (Some(found), Target::Tcp { port, .. }) = (address, &mut options.target) {
-            options.address = Some(found.ip());
-            *port = found.port();
-        }
+        options.endpoint.set_address(address);
         options
-    }
-
-    /// The name that a certificate is checked against.
-    pub(crate) fn tls_name(&self) -> &str {
-        match &self.target {
-            Target::Tcp { host, .. } => host,
-            Target::Unix(_) => "localhost",
-        }
     }
 }
 
@@ -170,18 +144,9 @@ impl From<OptionsError> for ConfigError {
 /// Builds [`Options`].
 #[derive(Clone)]
 pub struct OptionsBuilder {
-    host: String,
-    port: u16,
-    socket_path: Option<PathBuf>,
+    pub(crate) endpoint: EndpointBuilder,
     connect: ConnectOptionsBuilder,
-    tls: TlsOptions,
-    socket: SocketOptions,
-    connect_timeout: Option<Duration>,
     stage_timeouts: Vec<(ConnectStage, Duration)>,
-    subscribers: Vec<Arc<dyn Subscriber>>,
-    responder: Option<Arc<dyn Responder>>,
-    flight_record: bool,
-    pub(crate) session: SessionOptions,
     pipelining: bool,
     local_infile: bool,
 }
@@ -189,8 +154,8 @@ pub struct OptionsBuilder {
 impl fmt::Debug for OptionsBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OptionsBuilder")
-            .field("host", &self.host)
-            .field("port", &self.port)
+            .field("host", &self.endpoint.host)
+            .field("port", &self.endpoint.port)
             .finish_non_exhaustive()
     }
 }
@@ -198,18 +163,9 @@ impl fmt::Debug for OptionsBuilder {
 impl Default for OptionsBuilder {
     fn default() -> Self {
         Self {
-            host: "localhost".to_owned(),
-            port: DEFAULT_PORT,
-            socket_path: None,
+            endpoint: EndpointBuilder::new(DEFAULT_PORT, None),
             connect: ConnectOptions::builder(),
-            tls: TlsOptions::default(),
-            socket: SocketOptions::default(),
-            connect_timeout: None,
             stage_timeouts: Vec::new(),
-            subscribers: Vec::new(),
-            responder: None,
-            flight_record: false,
-            session: SessionOptions::default(),
             pipelining: true,
             local_infile: false,
         }
@@ -217,26 +173,7 @@ impl Default for OptionsBuilder {
 }
 
 impl OptionsBuilder {
-    /// The server's host: a name or an address literal.
-    #[must_use]
-    pub fn host(mut self, host: &str) -> Self {
-        self.host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        self
-    }
-
-    /// The server's port.
-    #[must_use]
-    pub fn port(mut self, port: u16) -> Self {
-        self.port = port;
-        self
-    }
-
-    /// A Unix socket instead of TCP.
-    #[must_use]
-    pub fn unix_socket(mut self, path: impl AsRef<Path>) -> Self {
-        self.socket_path = Some(path.as_ref().to_owned());
-        self
-    }
+    endpoint_setters!();
 
     /// Changes the protocol's options: user, password, database, character set, plugins, init commands.
     #[must_use]
@@ -278,23 +215,10 @@ impl OptionsBuilder {
         self.connect(|connect| connect.zstd_compression_level(level))
     }
 
-    /// Changes the TLS options.
-    #[must_use]
-    pub fn tls(mut self, change: impl FnOnce(&mut TlsOptions)) -> Self {
-        change(&mut self.tls);
-        self
-    }
-
-    /// Whether TLS is used, and what is checked in it.
-    #[must_use]
-    pub fn ssl_mode(self, mode: SslMode) -> Self {
-        self.tls(|tls| tls.mode = mode)
-    }
-
     /// How long the whole connect may take, name lookup included. No limit by default, as in MySQL's library.
     #[must_use]
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
-        self.connect_timeout = (!limit.is_zero()).then_some(limit);
+        self.endpoint.connect_timeout = (!limit.is_zero()).then_some(limit);
         self
     }
 
@@ -303,49 +227,6 @@ impl OptionsBuilder {
     pub fn stage_timeout(mut self, stage: ConnectStage, limit: Duration) -> Self {
         self.stage_timeouts.retain(|(other, _)| *other != stage);
         self.stage_timeouts.push((stage, limit));
-        self
-    }
-
-    /// Whether small packets leave at once (TCP_NODELAY); on by default.
-    #[must_use]
-    pub fn tcp_nodelay(mut self, on: bool) -> Self {
-        self.socket.nodelay = on;
-        self
-    }
-
-    /// After how much silence the operating system probes the connection, or `None` for never. Without a word of
-    /// this it does so after its own time, commonly two hours.
-    #[must_use]
-    pub fn tcp_keepalive(mut self, idle: Option<Duration>) -> Self {
-        self.socket.keepalive = idle.map_or(Keepalive::Off, Keepalive::After);
-        self
-    }
-
-    /// A local address to connect from. Given several times, the first of the server's family that can be bound.
-    #[must_use]
-    pub fn bind_address(mut self, address: IpAddr) -> Self {
-        self.socket.bind.push(address);
-        self
-    }
-
-    /// Traces every connection made with these options.
-    #[must_use]
-    pub fn subscriber(mut self, subscriber: Arc<dyn Subscriber>) -> Self {
-        self.subscribers.push(subscriber);
-        self
-    }
-
-    /// Answers what logins ask.
-    #[must_use]
-    pub fn responder(mut self, responder: Arc<dyn Responder>) -> Self {
-        self.responder = Some(responder);
-        self
-    }
-
-    /// Keeps a [`FlightRecord`](crate::FlightRecord) of each connect.
-    #[must_use]
-    pub fn flight_record(mut self, on: bool) -> Self {
-        self.flight_record = on;
         self
     }
 
@@ -376,43 +257,21 @@ impl OptionsBuilder {
     /// # Errors
     /// [`ConfigError::Options`].
     pub fn build(self) -> Result<Options, ConfigError> {
-        let tracking = self.session.tracking();
+        let tracking = self.endpoint.session.tracking();
         let connect = tracking.iter().fold(self.connect, |connect, sql| connect.init_command(sql));
-        let mut connect = connect.tls(match self.tls.mode {
+        let mut connect = connect.tls(match self.endpoint.tls.mode {
             SslMode::Disabled => TlsUse::Disabled,
             SslMode::Preferred => TlsUse::Preferred,
             _ => TlsUse::Required,
         });
-        let tls = match self.tls.mode {
-            SslMode::Disabled => None,
-            _ => match TlsClient::new(&self.tls) {
-                Ok(client) => Some(client),
-                Err(error) => {
-                    connect = connect.tls_fault(Arc::new(error));
-                    None
-                }
-            },
-        };
-        let target = match self.socket_path {
-            Some(path) => Target::Unix(path),
-            None => Target::Tcp { host: self.host, port: self.port },
-        };
-        let address = match &target {
-            Target::Tcp { host, .. } => host.parse().ok(),
-            Target::Unix(_) => None,
-        };
+        let (endpoint, fault) = self.endpoint.build();
+        if let Some(fault) = fault {
+            connect = connect.tls_fault(Arc::new(fault));
+        }
         Ok(Options {
-            address,
-            target,
+            endpoint,
             connect: Arc::new(connect.build()?),
-            tls,
-            socket: self.socket,
-            connect_timeout: self.connect_timeout,
             stage_timeouts: self.stage_timeouts,
-            subscribers: self.subscribers,
-            responder: self.responder,
-            flight_record: self.flight_record,
-            session: self.session,
             pipelining: Arc::new(AtomicBool::new(self.pipelining)),
             local_infile: self.local_infile,
         })

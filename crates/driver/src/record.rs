@@ -15,17 +15,19 @@ pub struct FlightRecord {
     pub total: Duration,
     /// The address that was connected to; absent for a Unix socket.
     pub address: Option<SocketAddr>,
-    /// The server's version, as its greeting gave it.
+    /// The server's version, as its greeting gave it; the X Protocol has none.
     pub server_version: String,
     /// What TLS agreed on.
     pub tls: Option<TlsFacts>,
-    /// The authentication plugin that ran last.
+    /// The authentication plugin or mechanism that ran last.
     pub auth_plugin: String,
+    /// The mechanisms that ran, one for each AUTHENTICATING of the X Protocol; none in the classic protocol.
+    pub mechanisms: Vec<String>,
     /// The way it took: fast, full in TLS, full by RSA.
     pub auth_path: Option<&'static str>,
     /// How many factors the login had.
     pub auth_factors: usize,
-    /// The capabilities agreed on.
+    /// The capabilities agreed on, of the classic protocol.
     pub capabilities: CapabilityFlags,
 }
 
@@ -68,15 +70,23 @@ pub(crate) struct Recorder {
     pub(crate) record: FlightRecord,
     open: bool,
     unanswered: bool,
+    over: bool,
 }
 
 impl Recorder {
     pub(crate) fn new() -> Self {
-        Self { start: Instant::now(), record: FlightRecord::default(), open: false, unanswered: false }
+        Self {
+            start: Instant::now(),
+            record: FlightRecord::default(),
+            open: false,
+            unanswered: false,
+            over: false,
+        }
     }
 
     pub(crate) fn enter(&mut self, stage: StageId) {
-        if stage.machine != MachineKind::Connect {
+        // What follows a connect of the X Protocol is told by the same machine.
+        if self.over || !matches!(stage.machine, MachineKind::Connect | MachineKind::X) {
             return;
         }
         if self.record.stages.is_empty() {
@@ -100,6 +110,7 @@ impl Recorder {
     /// The connect is over, one way or the other.
     pub(crate) fn finish(&mut self) {
         self.leave(self.start.elapsed());
+        self.over = true;
     }
 
     pub(crate) fn sent(&mut self, bytes: usize) {

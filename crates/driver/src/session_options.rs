@@ -68,37 +68,18 @@ impl SessionOptions {
 
 /// What happens in a session.
 impl OptionsBuilder {
-    /// How much of a dropped call's reply the next call reads for nothing, in bytes, and for how long; 1 MiB and 1 s unless
-    /// told otherwise, and no limit of time if that is zero. What is larger or slower has the connection closed.
-    ///
-    /// The limit of time needs the runtime's clock, and only where a reply is waited for.
-    #[must_use]
-    pub fn drain_budget(mut self, bytes: u64, time: Duration) -> Self {
-        self.session.drain_bytes = bytes;
-        self.session.drain_time = (!time.is_zero()).then_some(time);
-        self
-    }
-
     /// How long one operation may take, from its start until its last reply is read; see
     /// [`Client::set_timeout`](crate::Client::set_timeout). No limit by default, or if zero.
     #[must_use]
     pub fn operation_timeout(mut self, limit: Duration) -> Self {
-        self.session.operation_timeout = (!limit.is_zero()).then_some(limit);
-        self
-    }
-
-    /// How long the server may take to obey when an operation's time is over and it is cancelled; 5 s unless told
-    /// otherwise. The connection that the cancel needs is made in it. After that the operation's own connection is closed.
-    #[must_use]
-    pub fn cancel_time(mut self, limit: Duration) -> Self {
-        self.session.cancel_time = limit;
+        self.endpoint.session.operation_timeout = (!limit.is_zero()).then_some(limit);
         self
     }
 
     /// How many statements each connection keeps prepared; 64 unless told otherwise, none if 0.
     #[must_use]
     pub fn statement_cache(mut self, size: usize) -> Self {
-        self.session.statement_cache = size;
+        self.endpoint.session.statement_cache = size;
         self
     }
 
@@ -106,7 +87,7 @@ impl OptionsBuilder {
     /// [`Client::needs_reset`](crate::Client::needs_reset). Costs a statement at each connect.
     #[must_use]
     pub fn track_state(mut self, on: bool) -> Self {
-        self.session.track_state = on;
+        self.endpoint.session.track_state = on;
         self
     }
 
@@ -114,7 +95,7 @@ impl OptionsBuilder {
     /// statement at each connect, the same as [`track_state`](Self::track_state) if both are asked for.
     #[must_use]
     pub fn track_gtids(mut self, gtids: TrackGtids) -> Self {
-        self.session.track_gtids = Some(gtids);
+        self.endpoint.session.track_gtids = Some(gtids);
         self
     }
 }

@@ -27,6 +27,12 @@ pub(crate) enum Keepalive {
     After(Duration),
 }
 
+impl Keepalive {
+    pub(crate) fn of(idle: Option<Duration>) -> Self {
+        idle.map_or(Self::Off, Self::After)
+    }
+}
+
 /// What a TCP socket is set up with.
 #[derive(Clone, Debug)]
 pub(crate) struct SocketOptions {

@@ -231,7 +231,7 @@ impl Client {
         // The session gives no other event.
         let Some(prepared) = prepared else { return Err(self.unusable()) };
         let names = parsed.as_ref().map_or(&[][..], NamedSql::names);
-        let size = self.options().session.statement_cache;
+        let size = self.options().endpoint.session.statement_cache;
         let care = self.care.get_or_insert_default();
         let statement = Statement::new(sql, *prepared, names, Arc::clone(care.closes()));
         care.cache(use_).put(sql, &statement, size);

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use porpoise_trace::{Bus, ProtocolStage, StageId, TraceEvent, TraceSink};
+use porpoise_trace::{Bus, ProtocolStage, StageId, TraceEvent, TraceSink, XEvent};
 
 use crate::record::Recorder;
 
@@ -16,6 +16,21 @@ struct Inner {
     bus: Bus,
     sink: Option<Box<dyn TraceSink + Send>>,
     recorder: Option<Recorder>,
+    flights: Flights,
+}
+
+/// Counts flights. A write belongs to a new one if input was waited for since the last write.
+#[derive(Default)]
+struct Flights {
+    last: u32,
+    waited: bool,
+}
+
+impl Flights {
+    fn sent(&mut self) -> u32 {
+        self.last += u32::from(self.last == 0 || std::mem::take(&mut self.waited));
+        self.last
+    }
 }
 
 impl fmt::Debug for Tap {
@@ -39,6 +54,14 @@ impl Tap {
 
     pub(crate) fn record(&mut self) {
         self.inner().recorder = Some(Recorder::new());
+    }
+
+    /// Input is waited for.
+    #[inline]
+    pub(crate) fn waited(&mut self) {
+        if let Some(inner) = &mut self.inner {
+            inner.flights.waited = true;
+        }
     }
 
     pub(crate) fn recorder(&mut self) -> Option<&mut Recorder> {
@@ -74,6 +97,25 @@ impl TraceSink for Tap {
         }
         if inner.bus.on() {
             inner.bus.event(stage, event);
+        }
+    }
+
+    #[cold]
+    fn x_event(&mut self, state: StageId, event: &XEvent<'_>) {
+        let Some(inner) = &mut self.inner else { return };
+        let event = &match *event {
+            XEvent::MessageSent(message) => XEvent::MessageSent(message.flight(inner.flights.sent())),
+            XEvent::MessageReceived(message) => XEvent::MessageReceived(message.flight(inner.flights.last)),
+            other => other,
+        };
+        if let (Some(recorder), XEvent::Mechanism { name }) = (&mut inner.recorder, event) {
+            recorder.record.mechanisms.push((*name).to_owned());
+        }
+        if let Some(sink) = inner.sink.as_mut().filter(|sink| sink.on()) {
+            sink.x_event(state, event);
+        }
+        if inner.bus.on() {
+            inner.bus.x_event(state, event);
         }
     }
 }

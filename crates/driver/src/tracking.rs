@@ -58,7 +58,9 @@ impl Client {
         if !at_rest {
             return true;
         }
-        if self.options().session.track_state && !self.care.as_ref().is_some_and(|care| care.untracked) {
+        if self.options().endpoint.session.track_state
+            && !self.care.as_ref().is_some_and(|care| care.untracked)
+        {
             return self.care.as_ref().is_some_and(|care| care.tracked.changed);
         }
         self.is_touched()

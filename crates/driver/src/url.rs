@@ -7,10 +7,13 @@ mod value;
 
 use std::env;
 
+use porpoise_auth::Secret;
+
 pub use self::error::UrlError;
 pub use self::keys::UrlKey;
 use self::parts::{Url, decode, text};
-use self::value::Value;
+pub(crate) use self::value::Value;
+use crate::endpoint::EndpointBuilder;
 use crate::{ConfigError, OptionsBuilder};
 
 /// MySQL options whose values have a place of their own in a URL.
@@ -47,7 +50,7 @@ impl OptionsBuilder {
     /// # Errors
     /// [`ConfigError::Url`].
     pub fn with_url(self, url: &str) -> Result<Self, ConfigError> {
-        Ok(Url::parse(url)?.apply(self)?)
+        Ok(with_url(self, url)?)
     }
 
     /// Sets what one key of a URL sets; `value` is not percent-encoded. A list (trusted CAs, init commands) grows.
@@ -55,47 +58,79 @@ impl OptionsBuilder {
     /// # Errors
     /// [`ConfigError::Url`].
     pub fn set(self, key: &str, value: &str) -> Result<Self, ConfigError> {
-        let key = find_key(key)?;
-        Ok(key.apply(self, &Value::new(key.name(), value.into()))?)
+        Ok(set(self, key, value)?)
     }
 }
 
-impl Url<'_> {
-    fn apply(self, mut builder: OptionsBuilder) -> Result<OptionsBuilder, UrlError> {
-        builder = builder.user(&self.user.unwrap_or_else(login_name));
-        if let Some(password) = self.password {
-            builder = builder.password(password);
+/// A builder of options that a URL can set.
+pub(crate) trait UrlBuilder: Sized {
+    /// With `://`.
+    const SCHEME: &'static str;
+
+    /// All keys.
+    fn keys() -> impl Iterator<Item = &'static UrlKey>;
+
+    fn endpoint(&mut self) -> &mut EndpointBuilder;
+
+    fn login(self, user: &str, password: Option<Secret>, database: &str) -> Self;
+
+    fn apply(self, key: &'static UrlKey, value: &Value) -> Result<Self, UrlError>;
+}
+
+impl UrlBuilder for OptionsBuilder {
+    const SCHEME: &'static str = "mysql://";
+
+    fn keys() -> impl Iterator<Item = &'static UrlKey> {
+        UrlKey::ALL.iter()
+    }
+
+    fn endpoint(&mut self) -> &mut EndpointBuilder {
+        &mut self.endpoint
+    }
+
+    fn login(mut self, user: &str, password: Option<Secret>, database: &str) -> Self {
+        self = self.user(user);
+        if let Some(password) = password {
+            self = self.password(password);
         }
-        if !self.host.is_empty() {
-            builder = builder.host(&self.host);
-        }
-        if let Some(port) = self.port {
-            builder = builder.port(port);
-        }
-        if !self.database.is_empty() {
-            builder = builder.database(&self.database);
-        }
-        let remote = !self.host.is_empty() && self.host != "localhost";
-        apply_query(self.query, remote, builder).map_err(|error| match error {
-            // The @ may be the one before a host, and this no key but the end of a password.
-            UrlError::UnknownKey { nearest: None, .. } if self.query.contains('@') => UrlError::Ambiguous,
-            error => error,
-        })
+        if database.is_empty() { self } else { self.database(database) }
+    }
+
+    fn apply(self, key: &'static UrlKey, value: &Value) -> Result<Self, UrlError> {
+        key.apply(self, value)
     }
 }
 
-fn apply_query(query: &str, remote: bool, mut builder: OptionsBuilder) -> Result<OptionsBuilder, UrlError> {
+/// Sets what a URL says.
+pub(crate) fn with_url<B: UrlBuilder>(builder: B, url: &str) -> Result<B, UrlError> {
+    let url = Url::parse(url, B::SCHEME)?;
+    let user = url.user.unwrap_or_else(login_name);
+    let mut builder = builder.login(&user, url.password, &url.database);
+    let endpoint = builder.endpoint();
+    if !url.host.is_empty() {
+        endpoint.set_host(&url.host);
+    }
+    endpoint.port = url.port.unwrap_or(endpoint.port);
+    let remote = !url.host.is_empty() && url.host != "localhost";
+    with_query(builder, url.query, remote).map_err(|error| match error {
+        // The @ may be the one before a host, and this no key but the end of a password.
+        UrlError::UnknownKey { nearest: None, .. } if url.query.contains('@') => UrlError::Ambiguous,
+        error => error,
+    })
+}
+
+fn with_query<B: UrlBuilder>(mut builder: B, query: &str, remote: bool) -> Result<B, UrlError> {
     let mut seen = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').map_or((pair, None), |(name, value)| (name, Some(value)));
-        let key = find_key(&text("a key", name)?)?;
+        let key = find_key::<B>(&text("a key", name)?)?;
         let name = key.name();
         let value = value.ok_or(UrlError::NoValue { key: name })?;
         if seen.contains(&name) && !key.is_repeatable() {
             return Err(UrlError::Repeated { key: name });
         }
         seen.push(name);
-        builder = key.apply(builder, &Value::new(name, decode(name, value)?))?;
+        builder = builder.apply(key, &Value::new(name, decode(name, value)?))?;
     }
     if remote && seen.contains(&"socket") {
         return Err(UrlError::HostAndSocket);
@@ -103,16 +138,23 @@ fn apply_query(query: &str, remote: bool, mut builder: OptionsBuilder) -> Result
     Ok(builder)
 }
 
-fn find_key(name: &str) -> Result<&'static UrlKey, UrlError> {
+/// Sets what one key sets.
+pub(crate) fn set<B: UrlBuilder>(builder: B, key: &str, value: &str) -> Result<B, UrlError> {
+    let key = find_key::<B>(key)?;
+    builder.apply(key, &Value::new(key.name(), value.into()))
+}
+
+fn find_key<B: UrlBuilder>(name: &str) -> Result<&'static UrlKey, UrlError> {
     let wanted = name.to_ascii_lowercase().replace('_', "-");
-    if let Some(key) = UrlKey::ALL.iter().find(|key| key.name() == wanted) {
+    if let Some(key) = B::keys().find(|key| key.name() == wanted) {
         return Ok(key);
     }
     if let Some(key) = PLACED.into_iter().find(|placed| *placed == wanted) {
         return Err(UrlError::HasPlace { key });
     }
-    let nearest = nearest(&wanted, UrlKey::ALL.iter().map(UrlKey::name));
-    Err(UrlError::UnknownKey { key: name.to_owned(), nearest })
+    let nearest = nearest(&wanted, B::keys().map(UrlKey::name));
+    let keys = B::keys().map(UrlKey::name).collect();
+    Err(UrlError::UnknownKey { key: name.to_owned(), nearest, keys })
 }
 
 /// The candidate that a slip of the hand most likely meant.
@@ -170,7 +212,7 @@ mod tests {
         let all = options(url);
         assert_eq!(all.target(), &tcp("db.example", 3307));
         assert_eq!((all.connect().user(), all.connect().database()), ("j@ne", "my/db"));
-        assert_eq!(all.connect_timeout, Some(Duration::from_secs(3)));
+        assert_eq!(all.endpoint.connect_timeout, Some(Duration::from_secs(3)));
 
         let none = options("mysql://");
         assert_eq!(none.target(), &tcp("localhost", 3306));
@@ -254,10 +296,10 @@ mod tests {
         let url = "mysql://?tcp-nodelay=0&tcp-keepalive=false&bind-address=::1&bind-address=127.0.0.1&connect-timeout=0";
         let set = options(url);
         assert_eq!(
-            (set.socket.nodelay, set.socket.keepalive, set.socket.bind.len()),
+            (set.endpoint.socket.nodelay, set.endpoint.socket.keepalive, set.endpoint.socket.bind.len()),
             (false, Keepalive::Off, 2)
         );
-        assert_eq!(set.connect_timeout, None);
+        assert_eq!(set.endpoint.connect_timeout, None);
         let set = options(
             "mysql://?stage-timeout=read_greeting:500ms,ESTABLISH_SSL:2&stage-timeout=NET_WAIT_CONNECT:1m",
         );
@@ -268,7 +310,7 @@ mod tests {
         ];
         assert_eq!(set.stage_timeouts, limits);
         assert_eq!(
-            options("mysql://?tcp-keepalive=90s").socket.keepalive,
+            options("mysql://?tcp-keepalive=90s").endpoint.socket.keepalive,
             Keepalive::After(Duration::from_secs(90))
         );
     }

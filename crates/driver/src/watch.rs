@@ -38,7 +38,7 @@ impl Watch {
                 ready!(client.poll_until(at, cx));
                 let handle = client.running_cancel_handle();
                 self.cancel.insert(Cancel {
-                    until: Instant::now().checked_add(client.options().session.cancel_time),
+                    until: Instant::now().checked_add(client.options().endpoint.session.cancel_time),
                     kill: Some(Box::pin(async move { handle.cancel().await })),
                 })
             }

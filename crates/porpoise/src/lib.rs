@@ -71,6 +71,12 @@ pub use porpoise_transport as transport;
 pub use porpoise_value as value;
 pub use porpoise_value::{FromRow, FromValue, Kind, Named, NamedSql, Params, ToValue, Value, ValueRef};
 pub use porpoise_wire as wire;
+#[cfg(feature = "xproto")]
+pub use porpoise_xproto as xproto;
+
+/// The client of the X Protocol.
+#[cfg(feature = "xproto")]
+pub use porpoise_driver::x;
 
 #[cfg(feature = "blocking")]
 pub use porpoise_driver::blocking;

@@ -47,19 +47,29 @@ pub struct XMessage<'a> {
     pub payload: Payload<'a>,
     /// It travels inside a Compression message.
     pub inner: bool,
+    /// The flight that it belongs to, from 1; 0 if nothing was sent yet, or nobody counts. A message that is sent belongs
+    /// to a new flight if its client has waited for input since it sent the last one.
+    pub flight: u32,
 }
 
 impl<'a> XMessage<'a> {
     /// A message in a frame of its own.
     #[must_use]
     pub const fn new(kind: u8, name: &'static str, payload: Payload<'a>) -> Self {
-        Self { kind, name, payload, inner: false }
+        Self { kind, name, payload, inner: false, flight: 0 }
     }
 
     /// Sets [`inner`](Self::inner).
     #[must_use]
     pub const fn inner(mut self, inner: bool) -> Self {
         self.inner = inner;
+        self
+    }
+
+    /// Sets [`flight`](Self::flight).
+    #[must_use]
+    pub const fn flight(mut self, flight: u32) -> Self {
+        self.flight = flight;
         self
     }
 }

@@ -65,7 +65,15 @@ pub(crate) enum Tls {
     Off,
     /// The server said Ok: the handshake is next.
     Due,
+    /// That was told.
+    Begun,
     On,
+}
+
+impl Default for Connection {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
 }
 
 impl Connection {
@@ -302,7 +310,7 @@ impl Connection {
         match self.owed.back().map(|owed| owed.then) {
             Some(Then::Tls) => return Err(Misuse::BehindTls),
             Some(Then::Login { challenge: true }) => return Err(Misuse::BehindChallenge),
-            _ if self.tls == Tls::Due => return Err(Misuse::BehindTls),
+            _ if matches!(self.tls, Tls::Due | Tls::Begun) => return Err(Misuse::BehindTls),
             _ => {}
         }
         match self.ahead.reaction(kind) {

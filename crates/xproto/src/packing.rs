@@ -42,6 +42,12 @@ impl Connection {
         self.packing.on.is_some()
     }
 
+    /// Has what was sent since the last [`advance`](porpoise_wire::Machine::advance) compressed now, if it is to be: before
+    /// it leaves without one.
+    pub fn pack_written<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) {
+        self.pack(cx);
+    }
+
     /// A frame was appended at `start`.
     #[inline]
     pub(crate) fn packed_later<T: TraceSink>(&mut self, start: usize, cx: &mut Cx<'_, T>) {

@@ -27,7 +27,7 @@ const MIN_DEFINITIONS: usize = 16 << 10;
 impl Connection {
     pub(crate) fn run<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<Step<Event>, XError> {
         loop {
-            if self.tls == Tls::Due {
+            if matches!(self.tls, Tls::Due | Tls::Begun) {
                 return self.start_tls(cx);
             }
             self.turn(cx);
@@ -87,10 +87,12 @@ impl Connection {
     }
 
     /// The handshake begins with the next byte, so none may be here already.
-    fn start_tls<T: TraceSink>(&self, cx: &mut Cx<'_, T>) -> Result<Step<Event>, XError> {
+    fn start_tls<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<Step<Event>, XError> {
         match cx.rx.len() {
             0 => {
-                self.emit(cx, || XEvent::TlsConnect);
+                if std::mem::replace(&mut self.tls, Tls::Begun) == Tls::Due {
+                    self.emit(cx, || XEvent::TlsConnect);
+                }
                 Ok(Step::StartTls)
             }
             len => Err(self.error(XErrorKind::BytesBeforeTls { len })),

@@ -102,7 +102,8 @@ impl Client {
         self.reset_connection().await?;
         let names = Collation::by_id(self.first_charset)
             .map(|collation| format!("NAMES {} COLLATE {}", collation.charset, collation.name));
-        let assignments = names.into_iter().chain(self.options.session.assignments().map(str::to_owned));
+        let assignments =
+            names.into_iter().chain(self.options.endpoint.session.assignments().map(str::to_owned));
         let assignments: Vec<_> = assignments.collect();
         if assignments.is_empty() {
             return Ok(());
@@ -162,19 +163,19 @@ impl Client {
         let Self { io, options, phase, care, touched, first_charset, .. } = &mut *this.0;
         io.pipe.wipe_sent(true);
         loop {
-            match poll_fn(|cx| io.poll_drive(&mut machine, options, cx)).await {
+            match poll_fn(|cx| io.poll_drive(&mut machine, &options.endpoint, cx)).await {
                 Ok(Some(ChangeUserEvent::Ready(session))) => {
                     io.pipe.wipe_sent(false);
                     *first_charset = session.charset();
                     *phase = Phase::Ready(session);
                     *touched = false;
-                    if care.is_some() || options.session.track_state {
+                    if care.is_some() || options.endpoint.session.track_state {
                         care.get_or_insert_default().forget_session();
                     }
                     return Ok(());
                 }
                 Ok(Some(ChangeUserEvent::Ask(ask))) => {
-                    let answer = match &options.responder {
+                    let answer = match &options.endpoint.responder {
                         Some(responder) => responder.respond(&ask).await,
                         None => Answer::Refused,
                     };

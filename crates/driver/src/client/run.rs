@@ -149,7 +149,7 @@ impl Client {
     #[inline]
     pub(super) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, Error>> {
         let Phase::Ready(session) = &mut self.phase else { return Poll::Ready(Err(self.unusable())) };
-        match ready!(self.io.poll_drive(&mut **session, &self.options, cx)) {
+        match ready!(self.io.poll_drive(&mut **session, &self.options.endpoint, cx)) {
             Ok(event) => {
                 if let Some(Event::Ok(_) | Event::End(_)) = &event {
                     self.observe(event.as_ref());

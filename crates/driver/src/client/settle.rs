@@ -94,7 +94,7 @@ impl Client {
 
     /// Ready when a dropped call's reply has had its time.
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let time = self.options.session.drain_time;
+        let time = self.options.endpoint.session.drain_time;
         let from = self.received();
         let care = self.care.get_or_insert_default();
         let drain = care.drain.get_or_insert_with(|| Drain {
@@ -117,7 +117,7 @@ impl Client {
         let now = self.received();
         let from = self.care.as_ref().and_then(|care| care.drain).map_or(now, |drain| drain.from);
         loop {
-            if self.received() - from > self.options.session.drain_bytes {
+            if self.received() - from > self.options.endpoint.session.drain_bytes {
                 return Poll::Ready(Err(self.give_up(Operation::TooMuchToDrain)));
             }
             match self.poll_event(cx) {

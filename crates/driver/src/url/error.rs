@@ -3,17 +3,21 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::UrlKey;
-
 /// Where the parts of a URL stand.
 const SHAPE: &str = "mysql://user:password@host:port/database?key=value&...";
+/// The same, behind the scheme.
+const REST: &str = "user:password@host:port/database?key=value&...";
 
 /// Why a URL cannot be read. Names the key and its value, never a password.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum UrlError {
-    /// It does not start with `mysql://`.
-    Scheme,
+    /// It does not start with `mysql://`, or `mysqlx://`.
+    #[non_exhaustive]
+    Scheme {
+        /// What it should start with.
+        scheme: &'static str,
+    },
     /// A `%` is not followed by two hexadecimal digits.
     BadEncoding {
         /// The part, or the key.
@@ -39,11 +43,14 @@ pub enum UrlError {
         key: &'static str,
     },
     /// No key has this name.
+    #[non_exhaustive]
     UnknownKey {
         /// The name.
         key: String,
         /// The key whose name is nearest, if one is near.
         nearest: Option<&'static str>,
+        /// All keys.
+        keys: Box<[&'static str]>,
     },
     /// A key without `=`.
     NoValue {
@@ -87,7 +94,9 @@ pub enum UrlError {
 impl fmt::Display for UrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Scheme => write!(f, "the URL does not start with mysql:// (its shape: {SHAPE})"),
+            Self::Scheme { scheme } => {
+                write!(f, "the URL does not start with {scheme} (its shape: {scheme}{REST})")
+            }
             Self::BadEncoding { part } => {
                 write!(f, "{part}: a % must be followed by two hexadecimal digits; % itself is %25")
             }
@@ -108,15 +117,11 @@ impl fmt::Display for UrlError {
                 f.write_str("socket: with a Unix socket the host is left out, mysql://user@/")
             }
             Self::HasPlace { key } => write!(f, "{key} is no key, it has its own place: {SHAPE}"),
-            Self::UnknownKey { key, nearest: Some(nearest) } => {
+            Self::UnknownKey { key, nearest: Some(nearest), .. } => {
                 write!(f, "unknown key {key:?}: did you mean {nearest}?")
             }
-            Self::UnknownKey { key, nearest: None } => {
-                write!(f, "unknown key {key:?}; the keys are")?;
-                let names = UrlKey::ALL.iter().map(UrlKey::name);
-                names
-                    .enumerate()
-                    .try_for_each(|(i, name)| write!(f, "{}{name}", if i == 0 { " " } else { ", " }))
+            Self::UnknownKey { key, nearest: None, keys } => {
+                write!(f, "unknown key {key:?}; the keys are {}", keys.join(", "))
             }
             Self::NoValue { key } => write!(f, "{key} has no value: write {key}=..."),
             Self::Repeated { key } => write!(f, "{key} is given twice"),

@@ -7,8 +7,6 @@ use porpoise_auth::Secret;
 
 use super::UrlError;
 
-const SCHEME: &str = "mysql://";
-
 /// The parts of a URL, decoded.
 pub(super) struct Url<'a> {
     pub(super) user: Option<String>,
@@ -21,9 +19,10 @@ pub(super) struct Url<'a> {
 }
 
 impl<'a> Url<'a> {
-    pub(super) fn parse(url: &'a str) -> Result<Self, UrlError> {
-        let scheme = url.get(..SCHEME.len()).filter(|scheme| scheme.eq_ignore_ascii_case(SCHEME));
-        let rest = scheme.and_then(|scheme| url.get(scheme.len()..)).ok_or(UrlError::Scheme)?;
+    /// `scheme` ends in `://`.
+    pub(super) fn parse(url: &'a str, scheme: &'static str) -> Result<Self, UrlError> {
+        let begin = url.get(..scheme.len()).filter(|begin| begin.eq_ignore_ascii_case(scheme));
+        let rest = begin.and_then(|begin| url.get(begin.len()..)).ok_or(UrlError::Scheme { scheme })?;
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
         // Nothing of a database with a separator in it is shown: a password may have been cut in two here.
@@ -102,17 +101,19 @@ mod tests {
 
     use super::*;
 
+    const SCHEME: &str = "mysql://";
+
     fn fault(url: &str) -> String {
-        Url::parse(url).err().unwrap().to_string()
+        Url::parse(url, SCHEME).err().unwrap().to_string()
     }
 
     fn address(url: &str) -> (String, Option<u16>) {
-        let url = Url::parse(url).unwrap();
+        let url = Url::parse(url, SCHEME).unwrap();
         (url.host, url.port)
     }
 
     fn password(url: &str) -> Option<Secret> {
-        Url::parse(url).unwrap().password
+        Url::parse(url, SCHEME).unwrap().password
     }
 
     #[test]
@@ -149,7 +150,7 @@ mod tests {
         fn encoded_parts_come_back(user in "\\PC+", password in ".*", database in ".*") {
             let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
             let url = format!("mysql://{}:{}@h/{}", encode(&user), encode(&password), encode(&database));
-            let url = Url::parse(&url).unwrap();
+            let url = Url::parse(&url, SCHEME).unwrap();
             prop_assert_eq!(url.user.as_deref(), Some(&*user));
             let decoded = url.password.unwrap();
             prop_assert_eq!(decoded.expose(), password.as_bytes());

@@ -15,7 +15,7 @@ use porpoise_transport::UnknownName;
 use super::{UrlError, nearest};
 
 /// A key's value, percent-decoded.
-pub(super) struct Value {
+pub(crate) struct Value {
     key: &'static str,
     /// Of any key: a secret is among them.
     bytes: Secret,
@@ -79,6 +79,14 @@ impl Value {
         duration(self.text()?).ok_or_else(|| self.unfit("a time such as 10, 1500ms, 10s or 2m"))
     }
 
+    /// A time whose number alone is one of milliseconds.
+    #[cfg(feature = "xproto")]
+    pub(super) fn millis(&self) -> Result<Duration, UrlError> {
+        let text = self.text()?;
+        let millis = text.parse().ok().map(Duration::from_millis).or_else(|| duration(text));
+        millis.ok_or_else(|| self.unfit("milliseconds such as 1500, or a time such as 10s or 2m"))
+    }
+
     /// A time, or whether the default one applies.
     pub(super) fn switch_or_duration(&self) -> Result<Switch, UrlError> {
         match self.as_boolean()? {
@@ -122,20 +130,32 @@ impl Value {
 
     /// `name=value` items, as MySQL Shell writes them: `[name=value,name,...]`, the brackets optional.
     pub(super) fn attributes(&self) -> Result<Vec<(&str, &str)>, UrlError> {
-        let text = self.text()?;
-        let inner = match (text.strip_prefix('['), text.ends_with(']')) {
-            (Some(rest), true) => rest.strip_suffix(']').unwrap_or(rest),
-            (None, false) => text,
-            _ => return Err(self.unfit("[name=value,...], with both brackets or none")),
-        };
-        if inner.is_empty() {
-            return Ok(Vec::new());
-        }
         let item = |item| match str::split_once(item, '=').unwrap_or((item, "")) {
             ("", _) => Err(self.bad(item, "a name before =")),
             attribute => Ok(attribute),
         };
-        inner.split(',').map(item).collect()
+        self.bracketed("[name=value,...]")?.map(item).collect()
+    }
+
+    /// The items of a list in brackets, each read.
+    #[cfg(feature = "xproto")]
+    pub(super) fn in_brackets<N>(
+        &self,
+        mut parse: impl FnMut(&str) -> Result<N, String>,
+    ) -> Result<Vec<N>, UrlError> {
+        let items = self.bracketed("[name,...]")?.map(str::trim);
+        items.map(|item| parse(item).map_err(|expected| self.bad(item, expected))).collect()
+    }
+
+    /// What is between commas, in brackets or without.
+    fn bracketed(&self, shape: &str) -> Result<impl Iterator<Item = &str>, UrlError> {
+        let text = self.text()?;
+        let inner = match (text.strip_prefix('['), text.ends_with(']')) {
+            (Some(rest), true) => rest.strip_suffix(']').unwrap_or(rest),
+            (None, false) => text,
+            _ => return Err(self.unfit(&format!("{shape}, with both brackets or none"))),
+        };
+        Ok(inner.split(',').filter(|_| !inner.is_empty()))
     }
 
     /// The value as a whole does not fit.

@@ -14,12 +14,15 @@ use zeroize::Zeroize;
 use super::flight::{Compress, settings, with_attributes};
 use super::{ConnectError, ConnectErrorKind, ConnectOptions, Transport, Use};
 use crate::messages::connection::{Capabilities, CapabilitiesGet};
-use crate::{Connection, Event, LifeCycle, Misuse, NoticeBody, ServerError};
+use crate::{Connection, Event, LifeCycle, Misuse, Notice, NoticeBody, ServerError};
 
 const ER_ACCESS_DENIED_ERROR: u16 = 1045;
 const ER_X_CAPABILITIES_PREPARE_FAILED: u16 = 5001;
 const ER_X_CAPABILITY_NOT_FOUND: u16 = 5002;
 const ER_X_CAPABILITY_COMPRESSION_INVALID_ALGORITHM: u16 = 5175;
+
+/// So many global notices are kept: a server has one hello, and anybody can pretend to be one.
+const MAX_NOTICES: usize = 8;
 
 /// What a connect has to say.
 #[derive(Debug)]
@@ -60,6 +63,8 @@ pub struct Connector {
     capabilities: Option<Capabilities>,
     client_id: Option<u64>,
     expired: bool,
+    /// Global notices, such as the server's hello.
+    notices: Vec<Notice>,
     failed: Option<ConnectError>,
 }
 
@@ -118,6 +123,7 @@ impl Connector {
             capabilities: None,
             client_id: None,
             expired: false,
+            notices: Vec::new(),
             failed: None,
         }
     }
@@ -171,6 +177,11 @@ impl Connector {
     #[must_use]
     pub const fn is_expired(&self) -> bool {
         self.expired
+    }
+
+    /// The global notices that came until now, the first few: the server's hello is one.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
     }
 
     /// Answers a [`ConnectEvent::Ask`]. Nothing happens if nothing was asked.
@@ -318,9 +329,10 @@ impl Connector {
     ) -> Result<Option<ConnectEvent>, Failure> {
         match event {
             Event::Notice(notice) => {
-                match notice.body {
-                    NoticeBody::ClientIdAssigned(id) => self.client_id = Some(id),
+                match &notice.body {
+                    NoticeBody::ClientIdAssigned(id) => self.client_id = Some(*id),
                     NoticeBody::AccountExpired => self.expired = true,
+                    _ if !notice.local && self.notices.len() < MAX_NOTICES => self.notices.push(notice),
                     _ => {}
                 }
                 Ok(None)
@@ -438,7 +450,10 @@ impl Connector {
     /// Keeps a failure, and ends the connection with it.
     fn keep<T: TraceSink>(&mut self, result: Result<(), Failure>, cx: &mut Cx<'_, T>) {
         let Err((kind, name)) = result else { return };
-        let state = self.stage();
+        let state = match &kind {
+            ConnectErrorKind::Connection(error) => error.state(),
+            _ => self.stage(),
+        };
         let error = ConnectError::new(state, name.or_else(|| self.mechanism()), kind);
         if let Some(connection) = &mut self.connection {
             connection.closed(cx);

@@ -47,8 +47,10 @@ pub enum ConnectErrorKind {
 }
 
 impl ConnectError {
+    /// What went wrong, where, and with which mechanism.
     #[cold]
-    pub(super) fn new(state: LifeCycle, mechanism: Option<&str>, kind: ConnectErrorKind) -> Self {
+    #[must_use]
+    pub fn new(state: LifeCycle, mechanism: Option<&str>, kind: ConnectErrorKind) -> Self {
         Self { state, mechanism: mechanism.map(Into::into), kind: Arc::new(kind) }
     }
 
@@ -147,7 +149,9 @@ impl ConnectError {
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "connecting failed in {}: ", self.state)?;
+        if !matches!(self.kind(), ConnectErrorKind::Connection(_)) {
+            write!(f, "connecting failed in {}: ", self.state)?;
+        }
         match self.kind() {
             ConnectErrorKind::Refused(error) => write!(f, "{error}"),
             ConnectErrorKind::NoTls(error) => write!(f, "the server refuses TLS: {error}"),
@@ -158,6 +162,7 @@ impl fmt::Display for ConnectError {
             ConnectErrorKind::NoCompression(error) => write!(f, "the server refuses compression: {error}"),
             ConnectErrorKind::NotBuilt(algorithm) => write!(f, "{algorithm} is left out of this build"),
             ConnectErrorKind::Misuse(misuse) => write!(f, "{misuse}"),
+            // It names the state itself.
             ConnectErrorKind::Connection(error) => write!(f, "{error}"),
         }
     }
