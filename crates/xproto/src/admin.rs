@@ -93,7 +93,8 @@ pub fn create_collection(schema: &str, name: &str, options: &CollectionOptions) 
     with_args("create_collection", options.put(named(schema, name)))
 }
 
-/// Makes a collection unless it is there. Error 5156: there is something else of that name.
+/// Makes a collection unless it is there; one that is there gets the options too, so that without any its documents are
+/// no longer held against a schema. Error 5156: there is something else of that name.
 #[must_use]
 pub fn ensure_collection(schema: &str, name: &str, options: &CollectionOptions) -> StmtExecute {
     with_args("ensure_collection", options.put(named(schema, name)))

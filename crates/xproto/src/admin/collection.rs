@@ -96,7 +96,8 @@ impl Index {
         self.kind("SPATIAL")
     }
 
-    /// An index over words, as a parser of the server's makes them of text.
+    /// An index over words, as a parser of the server's makes them of text. Servers up to 9.7 answer 3106: their storage
+    /// engine has no such index on what documents hold.
     #[must_use]
     pub fn fulltext(mut self, parser: Option<&str>) -> Self {
         self.parser = parser.map(Into::into);

@@ -167,13 +167,24 @@ impl Parser {
                 Some(Token::Word { name, .. }),
                 Some(Token::Sign("(")),
             ) => (Some(schema.clone()), name.clone(), 4),
-            _ => return self.identifier().map(column),
+            _ => return self.value_of(),
         };
         for _ in 0..tokens {
             self.advance();
         }
         let param = self.list(")")?;
         Ok(call(schema, name, param))
+    }
+
+    /// A column or a path. What `->>` yields is unquoted by a function, as the protocol has no word for it.
+    fn value_of(&mut self) -> Result<Expr, ExprError> {
+        let mut identifier = self.identifier()?;
+        let whole = self.model == Model::Table && identifier.document_path.is_empty();
+        if !whole || !self.take("->>") {
+            return Ok(column(identifier));
+        }
+        identifier.document_path = self.column_path()?;
+        Ok(call(None, "JSON_UNQUOTE".to_owned(), vec![column(identifier)]))
     }
 
     fn object(&mut self) -> Result<Expr, ExprError> {

@@ -119,14 +119,14 @@ impl Parser {
             schema_name: names.next(),
             document_path: Vec::new(),
         };
-        if self.take("->") || self.take("->>") {
+        if self.take("->") {
             identifier.document_path = self.column_path()?;
         }
         Ok(identifier)
     }
 
     /// A path behind an arrow: in quotes, or not.
-    fn column_path(&mut self) -> Result<Vec<DocumentPathItem>, ExprError> {
+    pub(super) fn column_path(&mut self) -> Result<Vec<DocumentPathItem>, ExprError> {
         let at = self.at();
         if let Some(Token::Text(text)) = self.peek() {
             let path = text.clone();

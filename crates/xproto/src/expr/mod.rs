@@ -22,7 +22,7 @@
 //! take no variables; there are no comments.
 //!
 //! A document's identifiers are paths: `name`, `address.city`, `tags[0]`, `$.a.*`, `$**.b`. A table's are
-//! `[[schema.]table.]column`, with a path behind `->` or `->>`: `doc->'$.a[0]'`.
+//! `[[schema.]table.]column`, with a path behind `->` or `->>`: `doc->'$.a[0]'`. The latter calls `JSON_UNQUOTE`.
 //!
 //! Follows "X DevAPI User Guide: Expression Grammar", and MySQL's connectors where that is silent. Names of operators
 //! and what servers take are in "MySQL Source Code Documentation: X Protocol, Mysqlx.Expr".

@@ -98,7 +98,8 @@ fn identifiers_of_both_models() {
         ("s.t.c", "s/t/c"),
         ("t.c = default", "==(t/c, default())"),
         ("doc->'$.a[0]'", "doc.a[0]"),
-        ("t.doc->>$.a", "t/doc.a"),
+        ("t.doc->>$.a", "fn JSON_UNQUOTE(t/doc.a)"),
+        ("doc->>'$[0]' = 'x'", "==(fn JSON_UNQUOTE(doc[0]), 'x')"),
     ] {
         assert_eq!(table(text), tree, "{text}");
     }
