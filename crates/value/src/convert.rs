@@ -113,7 +113,11 @@ impl<T: ToValue> ToValue for Option<T> {
 impl ToValue for ValueRef<'_> {
     #[inline]
     fn to_value(&self) -> Result<ParamRef<'_>, ConvertError> {
-        Ok(ParamRef::Value(*self))
+        Ok(match self {
+            // The classic protocol has no such form.
+            Self::PackedDecimal(_) | Self::SetMembers(_) => ParamRef::Owned(self.to_owned()?),
+            value => ParamRef::Value(*value),
+        })
     }
 }
 

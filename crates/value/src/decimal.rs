@@ -34,6 +34,11 @@ impl<'a> DecimalRef<'a> {
         std::str::from_utf8(text).map(Self).map_err(|_| ConvertError::Malformed)
     }
 
+    /// Digits that were made here.
+    pub(crate) fn of_digits(text: &'a [u8]) -> Self {
+        Self(std::str::from_utf8(text).unwrap_or_default())
+    }
+
     /// The text.
     #[must_use]
     pub const fn as_str(self) -> &'a str {

@@ -45,6 +45,10 @@ pub enum Kind {
     Enum,
     /// SET: names with commas between.
     Set,
+    /// DECIMAL, packed as in the X Protocol.
+    PackedDecimal,
+    /// SET, member by member as in the X Protocol.
+    SetMembers,
     /// A geometry of any type.
     Geometry,
     /// VECTOR.
@@ -56,6 +60,12 @@ impl Kind {
     #[must_use]
     pub const fn is_int(self) -> bool {
         matches!(self, Self::Int { .. } | Self::Year)
+    }
+
+    /// Whether the values are DECIMALs: [`Decimal`](Self::Decimal) or [`PackedDecimal`](Self::PackedDecimal).
+    #[must_use]
+    pub const fn is_decimal(self) -> bool {
+        matches!(self, Self::Decimal | Self::PackedDecimal)
     }
 
     /// Whether the values are text in UTF-8: [`Text`](Self::Text), [`Enum`](Self::Enum), [`Set`](Self::Set) or
@@ -82,7 +92,7 @@ impl fmt::Display for Kind {
             }
             Self::Float => "FLOAT",
             Self::Double => "DOUBLE",
-            Self::Decimal => "DECIMAL",
+            Self::Decimal | Self::PackedDecimal => "DECIMAL",
             Self::Text => "text",
             Self::OtherText => "text that is not UTF-8",
             Self::Bytes => "bytes",
@@ -94,7 +104,7 @@ impl fmt::Display for Kind {
             Self::Bit => "BIT",
             Self::Json => "JSON",
             Self::Enum => "ENUM",
-            Self::Set => "SET",
+            Self::Set | Self::SetMembers => "SET",
             Self::Geometry => "GEOMETRY",
             Self::Vector => "VECTOR",
         };

@@ -28,9 +28,12 @@
 //! | `bool` | integers, BIT | all but 0 and 1 |
 //! | `f64` | DOUBLE, FLOAT, integers, DECIMAL | integers beyond 2^53; a DECIMAL of more than 15 significant digits |
 //! | `f32` | FLOAT, integers | integers beyond 2^24 |
-//! | [`Decimal`], [`DecimalRef`] | DECIMAL | |
-//! | `&str`, `String`, `Cow<str>`, `Box<str>`, `Rc<str>`, `Arc<str>` | text, ENUM, SET, JSON, DECIMAL, bytes | what is not UTF-8 |
-//! | `&[u8]`, `Vec<u8>`, `Cow<[u8]>`, `Box<[u8]>`, `Arc<[u8]>`, `Bytes` | the same, text in other character sets, geometries, VECTOR | |
+//! | [`Decimal`] | DECIMAL | |
+//! | [`DecimalRef`] | DECIMAL of the classic protocol | |
+//! | [`PackedDecimal`], [`SetMembers`] | DECIMAL and SET of the X Protocol | |
+//! | `String`, `Cow<str>`, `Box<str>`, `Rc<str>`, `Arc<str>` | text, ENUM, SET, JSON, DECIMAL, bytes | what is not UTF-8 |
+//! | `&str` | the same, but for what the X Protocol does not send as text: DECIMAL, SET | what is not UTF-8 |
+//! | `Vec<u8>`, `&[u8]`, `Cow<[u8]>`, `Box<[u8]>`, `Arc<[u8]>`, `Bytes` | the same, text in other character sets, geometries, VECTOR | |
 //! | [`Date`] | DATE | |
 //! | [`DateTime`] | DATETIME, TIMESTAMP | |
 //! | [`Time`] | TIME | |
@@ -70,6 +73,7 @@ mod error;
 mod kind;
 mod named;
 mod numbers;
+mod packed;
 mod params;
 mod plain;
 mod plan;
@@ -86,6 +90,7 @@ pub use decimal::{Decimal, DecimalRef};
 pub use error::{CellError, ConvertError, ParamError, PlanError};
 pub use kind::Kind;
 pub use named::NamedSql;
+pub use packed::{PackedDecimal, SetMembers, UnpackedDecimal};
 pub use params::{LongData, Named, ParamSink, Params, Placeholders};
 pub use plan::{ColumnSource, Field, Plan};
 pub use raw::{Geometry, GeometryRef, VectorRef};

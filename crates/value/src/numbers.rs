@@ -11,7 +11,7 @@ macro_rules! integers {
     ($($int:ty: $wide:ty, $variant:ident;)+) => {$(
         impl FromValue<'_> for $int {
             fn accepts(kind: Kind) -> bool {
-                kind.is_int() || matches!(kind, Kind::Bit | Kind::Decimal)
+                kind.is_int() || kind.is_decimal() || kind == Kind::Bit
             }
 
             #[inline]
@@ -52,6 +52,7 @@ integers! {
 fn whole(value: ValueRef<'_>) -> Result<i128, ConvertError> {
     match value {
         ValueRef::Decimal(decimal) => decimal.to_i128(),
+        ValueRef::PackedDecimal(decimal) => decimal.unpack().borrow().to_i128(),
         other => Err(unfit(other)),
     }
 }
@@ -92,7 +93,7 @@ fn exact(value: ValueRef<'_>, limit: u64) -> Result<f64, ConvertError> {
 
 impl FromValue<'_> for f64 {
     fn accepts(kind: Kind) -> bool {
-        kind.is_int() || matches!(kind, Kind::Float | Kind::Double | Kind::Decimal)
+        kind.is_int() || kind.is_decimal() || matches!(kind, Kind::Float | Kind::Double)
     }
 
     #[inline]
@@ -101,6 +102,7 @@ impl FromValue<'_> for f64 {
             ValueRef::Double(n) => Ok(n),
             ValueRef::Float(n) => Ok(n.into()),
             ValueRef::Decimal(decimal) => decimal.to_f64(),
+            ValueRef::PackedDecimal(decimal) => decimal.unpack().borrow().to_f64(),
             other => exact(other, EXACT_F64),
         }
     }

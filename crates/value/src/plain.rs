@@ -8,10 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::convert::unfit;
-use crate::value::utf8;
+use crate::value::{text, utf8};
 use crate::{
-    ConvertError, Date, DateTime, Decimal, DecimalRef, FromValue, Geometry, GeometryRef, Kind, ParamRef,
-    Time, ToValue, Value, ValueRef, VectorRef,
+    ConvertError, Date, DateTime, Decimal, DecimalRef, FromValue, Geometry, GeometryRef, Kind, PackedDecimal,
+    ParamRef, SetMembers, Time, ToValue, Value, ValueRef, VectorRef,
 };
 
 impl<'a> FromValue<'a> for &'a str {
@@ -40,44 +40,85 @@ impl<'a> FromValue<'a> for &'a [u8] {
     }
 }
 
-/// Types that are made of a borrowed one.
+/// Types that are made of a borrowed one, or else of what `$made` gives.
 macro_rules! owned {
-    ($($owned:ty, from $borrowed:ty;)+) => {$(
+    ($($owned:ty, from $borrowed:ty, $made:ident;)+) => {$(
         impl<'a> FromValue<'a> for $owned {
             fn accepts(kind: Kind) -> bool {
-                <$borrowed>::accepts(kind)
+                <$borrowed>::accepts(kind) || matches!(kind, Kind::PackedDecimal | Kind::SetMembers)
             }
 
             #[inline]
             fn from_value(value: ValueRef<'a>) -> Result<Self, ConvertError> {
-                <$borrowed>::from_value(value).map(Self::from)
+                match value {
+                    ValueRef::PackedDecimal(_) | ValueRef::SetMembers(_) => $made(value).map(Self::from),
+                    value => <$borrowed>::from_value(value).map(Self::from),
+                }
             }
         }
     )+};
 }
 
+/// What cannot be borrowed as text, as bytes.
+#[cold]
+fn made_bytes(value: ValueRef<'_>) -> Result<Vec<u8>, ConvertError> {
+    match value {
+        ValueRef::PackedDecimal(decimal) => Ok(decimal.to_string().into_bytes()),
+        ValueRef::SetMembers(set) => Ok(set.join()),
+        other => Err(unfit(other)),
+    }
+}
+
+/// The same as text.
+#[cold]
+fn made_text(value: ValueRef<'_>) -> Result<String, ConvertError> {
+    text(made_bytes(value)?)
+}
+
 owned! {
-    String, from &'a str;
-    Box<str>, from &'a str;
-    Arc<str>, from &'a str;
-    Rc<str>, from &'a str;
-    Cow<'a, str>, from &'a str;
-    Vec<u8>, from &'a [u8];
-    Box<[u8]>, from &'a [u8];
-    Arc<[u8]>, from &'a [u8];
-    Cow<'a, [u8]>, from &'a [u8];
-    Decimal, from DecimalRef<'a>;
-    Geometry, from GeometryRef<'a>;
+    String, from &'a str, made_text;
+    Box<str>, from &'a str, made_text;
+    Arc<str>, from &'a str, made_text;
+    Rc<str>, from &'a str, made_text;
+    Cow<'a, str>, from &'a str, made_text;
+    Vec<u8>, from &'a [u8], made_bytes;
+    Box<[u8]>, from &'a [u8], made_bytes;
+    Arc<[u8]>, from &'a [u8], made_bytes;
+    Cow<'a, [u8]>, from &'a [u8], made_bytes;
+}
+
+impl FromValue<'_> for Decimal {
+    fn accepts(kind: Kind) -> bool {
+        kind.is_decimal()
+    }
+
+    fn from_value(value: ValueRef<'_>) -> Result<Self, ConvertError> {
+        match value {
+            ValueRef::Decimal(decimal) => Ok(decimal.into()),
+            ValueRef::PackedDecimal(decimal) => Ok(decimal.into()),
+            other => Err(unfit(other)),
+        }
+    }
+}
+
+impl FromValue<'_> for Geometry {
+    fn accepts(kind: Kind) -> bool {
+        GeometryRef::accepts(kind)
+    }
+
+    fn from_value(value: ValueRef<'_>) -> Result<Self, ConvertError> {
+        GeometryRef::from_value(value).map(Self::from)
+    }
 }
 
 /// A copy: a value knows nothing of the buffer that it lies in.
 impl<'a> FromValue<'a> for Bytes {
     fn accepts(kind: Kind) -> bool {
-        <&[u8]>::accepts(kind)
+        Vec::<u8>::accepts(kind)
     }
 
     fn from_value(value: ValueRef<'a>) -> Result<Self, ConvertError> {
-        <&[u8]>::from_value(value).map(Self::copy_from_slice)
+        Vec::<u8>::from_value(value).map(Self::from)
     }
 }
 
@@ -113,6 +154,27 @@ variants! {
     Time: Time, Time;
     DecimalRef<'a>: Decimal, Decimal;
 }
+
+/// Types that only the X Protocol gives.
+macro_rules! packed {
+    ($($target:ident)+) => {$(
+        impl<'a> FromValue<'a> for $target<'a> {
+            fn accepts(kind: Kind) -> bool {
+                kind == Kind::$target
+            }
+
+            #[inline]
+            fn from_value(value: ValueRef<'a>) -> Result<Self, ConvertError> {
+                match value {
+                    ValueRef::$target(value) => Ok(value),
+                    other => Err(unfit(other)),
+                }
+            }
+        }
+    )+};
+}
+
+packed! { PackedDecimal SetMembers }
 
 impl FromValue<'_> for Duration {
     fn accepts(kind: Kind) -> bool {

@@ -217,6 +217,8 @@ const fn kind(value: &ValueRef<'_>) -> Option<Kind> {
         ValueRef::Float(_) => Kind::Float,
         ValueRef::Double(_) => Kind::Double,
         ValueRef::Decimal(_) => Kind::Decimal,
+        ValueRef::PackedDecimal(_) => Kind::PackedDecimal,
+        ValueRef::SetMembers(_) => Kind::SetMembers,
         ValueRef::Text(_) => Kind::Text,
         ValueRef::Bytes(_) => Kind::Bytes,
         ValueRef::Date(_) => Kind::Date,

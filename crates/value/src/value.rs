@@ -2,12 +2,14 @@ use std::fmt;
 use std::str::Utf8Error;
 
 use crate::{
-    ConvertError, Date, DateTime, Decimal, DecimalRef, Geometry, GeometryRef, Kind, Time, VectorRef,
+    ConvertError, Date, DateTime, Decimal, DecimalRef, Geometry, GeometryRef, Kind, PackedDecimal,
+    SetMembers, Time, VectorRef,
 };
 
 /// A value, borrowed from the bytes that it was sent in.
 ///
-/// The text and the binary encoding of a value give the same one.
+/// The text and the binary encoding of a value give the same one. DECIMAL and SET have other forms in the X Protocol, of which
+/// no text can be borrowed; owned values are the same.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ValueRef<'a> {
@@ -23,10 +25,14 @@ pub enum ValueRef<'a> {
     Double(f64),
     /// DECIMAL.
     Decimal(DecimalRef<'a>),
+    /// DECIMAL, as the X Protocol sends it.
+    PackedDecimal(PackedDecimal<'a>),
     /// Text, ENUM or SET, not yet checked to be UTF-8: see [`as_str`](Self::as_str).
     Text(&'a [u8]),
     /// Bytes.
     Bytes(&'a [u8]),
+    /// SET, as the X Protocol sends it.
+    SetMembers(SetMembers<'a>),
     /// DATE.
     Date(Date),
     /// DATETIME or TIMESTAMP.
@@ -86,6 +92,8 @@ impl<'a> ValueRef<'a> {
             Self::Float(n) => Value::Float(n),
             Self::Double(n) => Value::Double(n),
             Self::Decimal(decimal) => Value::Decimal(decimal.into()),
+            Self::PackedDecimal(decimal) => Value::Decimal(decimal.into()),
+            Self::SetMembers(set) => Value::Text(text(set.join())?),
             Self::Text(text) => Value::Text(utf8(text)?.into()),
             Self::Bytes(bytes) => Value::Bytes(bytes.into()),
             Self::Date(date) => Value::Date(date),
@@ -103,6 +111,11 @@ impl<'a> ValueRef<'a> {
 #[inline]
 pub(crate) fn utf8(text: &[u8]) -> Result<&str, ConvertError> {
     std::str::from_utf8(text).map_err(|_| ConvertError::NotUtf8)
+}
+
+/// Bytes that were put together are text.
+pub(crate) fn text(bytes: Vec<u8>) -> Result<String, ConvertError> {
+    String::from_utf8(bytes).map_err(|_| ConvertError::NotUtf8)
 }
 
 /// A value that owns its bytes: of a row whose columns are not known before, or a parameter.

@@ -10,7 +10,7 @@ const DIGITS: u64 = 65;
 
 impl FromValue<'_> for BigDecimal {
     fn accepts(kind: Kind) -> bool {
-        kind.is_int() || kind == Kind::Decimal
+        kind.is_int() || kind.is_decimal()
     }
 
     /// Zeros at the end are kept: 1.50 is 1.50.
@@ -19,6 +19,9 @@ impl FromValue<'_> for BigDecimal {
             ValueRef::Int(n) => Ok(n.into()),
             ValueRef::UInt(n) => Ok(n.into()),
             ValueRef::Decimal(decimal) => decimal.as_str().parse().map_err(ConvertError::other),
+            ValueRef::PackedDecimal(decimal) => {
+                decimal.unpack().borrow().as_str().parse().map_err(ConvertError::other)
+            }
             other => Err(unfit(other)),
         }
     }

@@ -7,7 +7,7 @@ use crate::{ConvertError, FromValue, Kind, ParamRef, ToValue, Value, ValueRef};
 
 impl FromValue<'_> for Decimal {
     fn accepts(kind: Kind) -> bool {
-        kind.is_int() || kind == Kind::Decimal
+        kind.is_int() || kind.is_decimal()
     }
 
     /// Zeros at the end are kept: 1.50 is 1.50.
@@ -15,15 +15,18 @@ impl FromValue<'_> for Decimal {
         match value {
             ValueRef::Int(n) => Ok(n.into()),
             ValueRef::UInt(n) => Ok(n.into()),
-            ValueRef::Decimal(decimal) => {
-                Self::from_str_exact(decimal.as_str()).map_err(|error| match error {
-                    rust_decimal::Error::Underflow => ConvertError::Inexact,
-                    _ => ConvertError::OutOfRange,
-                })
-            }
+            ValueRef::Decimal(decimal) => exact(decimal.as_str()),
+            ValueRef::PackedDecimal(decimal) => exact(decimal.unpack().borrow().as_str()),
             other => Err(unfit(other)),
         }
     }
+}
+
+fn exact(text: &str) -> Result<Decimal, ConvertError> {
+    Decimal::from_str_exact(text).map_err(|error| match error {
+        rust_decimal::Error::Underflow => ConvertError::Inexact,
+        _ => ConvertError::OutOfRange,
+    })
 }
 
 impl ToValue for Decimal {
