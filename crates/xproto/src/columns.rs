@@ -1,12 +1,16 @@
 use std::fmt;
 use std::sync::Arc;
 
+use porpoise_value::{Kind, PlanError};
 use porpoise_wire::WireError;
 
+use crate::decode::Shape;
 use crate::field::Fields;
 
 /// Bytes before each message in [`Set::raw`]: its length.
 const PREFIX: usize = 4;
+/// The number of [`ColumnMetaData::name`].
+const NAME: u32 = 2;
 
 /// A column of a result: `Mysqlx.Resultset.ColumnMetaData`, borrowed.
 ///
@@ -181,10 +185,13 @@ struct Set {
     entries: Vec<Entry>,
 }
 
-struct Entry {
+#[derive(Debug)]
+pub(crate) struct Entry {
     start: usize,
     end: usize,
-    format: ColumnFormat,
+    pub(crate) format: ColumnFormat,
+    pub(crate) kind: Kind,
+    pub(crate) shape: Shape,
 }
 
 impl Columns {
@@ -214,6 +221,41 @@ impl Columns {
         Some(self.set.as_deref()?.entries.get(index)?.format)
     }
 
+    #[inline]
+    pub(crate) fn entries(&self) -> &[Entry] {
+        self.set.as_deref().map_or(&[], |set| &set.entries)
+    }
+
+    /// What a column's values are, as a kind of value.
+    #[must_use]
+    pub fn kind(&self, index: usize) -> Option<Kind> {
+        self.entries().get(index).map(|entry| entry.kind)
+    }
+
+    /// A column's name, unless the metadata is compact.
+    #[must_use]
+    pub fn name(&self, index: usize) -> Option<&[u8]> {
+        let set = self.set.as_deref()?;
+        let entry = set.entries.get(index)?;
+        let mut fields = Fields::new(set.raw.get(entry.start..entry.end)?).flatten();
+        fields.find(|(number, _)| *number == NAME).and_then(|(_, value)| value.bytes())
+    }
+
+    /// The position of the only column of a name. As in MySQL, ASCII letters are the same in both cases.
+    ///
+    /// # Errors
+    /// [`PlanError::Missing`], [`PlanError::Ambiguous`], or [`PlanError::Nameless`] with compact metadata.
+    pub fn position(&self, name: &str) -> Result<usize, PlanError> {
+        let mut found = None;
+        for index in 0..self.len() {
+            let column = self.name(index).ok_or(PlanError::Nameless)?;
+            if column.eq_ignore_ascii_case(name.as_bytes()) && found.replace(index).is_some() {
+                return Err(PlanError::ambiguous(name, "the row"));
+            }
+        }
+        found.ok_or_else(|| PlanError::missing(name, "the row"))
+    }
+
     /// The columns in order.
     pub fn iter(&self) -> impl Iterator<Item = ColumnMetaData<'_>> {
         let set = self.set.as_deref();
@@ -235,9 +277,10 @@ impl Set {
             self.raw.get(start..).and_then(|left| left.split_first_chunk::<PREFIX>())
         {
             let len = u32::from_le_bytes(*prefix) as usize;
-            let format = ColumnMetaData::parse(left.get(..len).unwrap_or_default())?.format;
+            let column = ColumnMetaData::parse(left.get(..len).unwrap_or_default())?;
+            let (format, kind) = (column.format, column.format.kind(column.length));
             start += PREFIX;
-            self.entries.push(Entry { start, end: start + len, format });
+            self.entries.push(Entry { start, end: start + len, format, kind, shape: kind.into() });
             start += len;
         }
         Ok(())
@@ -319,6 +362,15 @@ impl Collector {
         last.set = Some(shared);
         Ok(last.clone())
     }
+}
+
+/// The columns of messages.
+#[cfg(test)]
+pub(crate) fn columns_of(payloads: &[&[u8]]) -> Columns {
+    let (mut collector, mut columns) = (Collector::default(), Columns::default());
+    let bounds = Bounds { columns: 100, bytes: 10_000 };
+    payloads.iter().for_each(|payload| collector.push(payload, bounds).unwrap());
+    collector.finish(&mut columns).unwrap()
 }
 
 #[cfg(test)]

@@ -148,6 +148,20 @@ pub struct Cells<'a> {
 const FIELD: u8 = 0x0a;
 
 impl<'a> Cells<'a> {
+    /// How many bytes are left.
+    pub(crate) const fn left(&self) -> usize {
+        self.left.len()
+    }
+
+    /// The next field, if it has the usual tag and a length of one byte. Empty is NULL.
+    #[inline(always)]
+    pub(crate) fn quick(&mut self) -> Option<&'a [u8]> {
+        let [FIELD, len @ 0..0x80, rest @ ..] = self.left else { return None };
+        let (field, rest) = rest.split_at_checked(usize::from(*len))?;
+        self.left = rest;
+        Some(field)
+    }
+
     #[inline]
     fn take(&mut self) -> Result<Option<&'a [u8]>, WireError> {
         let Some((_, rest)) = self.left.split_first() else { return Ok(None) };
