@@ -95,6 +95,7 @@ pub mod messages;
 mod notice;
 mod owed;
 mod packing;
+mod param;
 mod reply;
 mod row;
 mod typed;

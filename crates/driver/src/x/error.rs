@@ -3,12 +3,15 @@ use std::fmt;
 use std::time::Duration;
 
 use porpoise_transport::TlsError;
+use porpoise_value::PlanError;
 use porpoise_wire::Lost;
 use porpoise_xproto::connect::{ConnectError, ConnectErrorKind};
-use porpoise_xproto::{Misuse, ServerError, XError, XErrorKind};
+use porpoise_xproto::crud::CrudError;
+use porpoise_xproto::{Misuse, RowError, ServerError, XError, XErrorKind};
 
 use crate::{Operation, Usage};
 
+const CR_UNKNOWN_ERROR: u16 = 2000;
 const CR_SERVER_GONE_ERROR: u16 = 2006;
 const CR_SERVER_LOST: u16 = 2013;
 const CR_COMMANDS_OUT_OF_SYNC: u16 = 2014;
@@ -37,6 +40,10 @@ pub enum Error {
         /// goes on.
         closed: bool,
     },
+    /// What was built is no message. Nothing was sent, and the session goes on.
+    Crud(CrudError),
+    /// A row is not what the caller asked for. The session goes on.
+    Row(RowError),
     /// The call makes no sense as things are. Nothing was sent, and the session goes on.
     Usage(Usage),
 }
@@ -48,7 +55,7 @@ impl Error {
         match self {
             Self::Connect(_) | Self::Session(_) | Self::Unusable(_) => true,
             Self::TimedOut { closed, .. } => *closed,
-            Self::Server(_) | Self::Misuse(_) | Self::Usage(_) => false,
+            Self::Server(_) | Self::Misuse(_) | Self::Crud(_) | Self::Row(_) | Self::Usage(_) => false,
         }
     }
 
@@ -83,6 +90,7 @@ impl Error {
             Self::Connect(error) => error.code(),
             Self::Server(error) => error.code,
             Self::Session(error) => error.code(),
+            Self::Crud(_) | Self::Row(_) => CR_UNKNOWN_ERROR,
             Self::Unusable(_) => CR_SERVER_GONE_ERROR,
             Self::TimedOut { closed: true, .. } => CR_SERVER_LOST,
             Self::TimedOut { closed: false, .. } => ER_QUERY_INTERRUPTED,
@@ -113,6 +121,8 @@ impl fmt::Display for Error {
             Self::Session(error) => error.fmt(f),
             Self::Unusable(why) => why.fmt(f),
             Self::Misuse(misuse) => misuse.fmt(f),
+            Self::Crud(error) => error.fmt(f),
+            Self::Row(error) => error.fmt(f),
             Self::TimedOut { after, closed } => crate::error::timed_out(*after, *closed, f),
             Self::Usage(usage) => usage.fmt(f),
         }
@@ -126,6 +136,8 @@ impl StdError for Error {
             Self::Server(error) => Some(error),
             Self::Session(error) => Some(error),
             Self::Misuse(error) => Some(error),
+            Self::Crud(error) => Some(error),
+            Self::Row(error) => Some(error),
             _ => None,
         }
     }
@@ -134,5 +146,23 @@ impl StdError for Error {
 impl From<ConnectError> for Error {
     fn from(error: ConnectError) -> Self {
         Self::Connect(error)
+    }
+}
+
+impl From<CrudError> for Error {
+    fn from(error: CrudError) -> Self {
+        Self::Crud(error)
+    }
+}
+
+impl From<RowError> for Error {
+    fn from(error: RowError) -> Self {
+        Self::Row(error)
+    }
+}
+
+impl From<PlanError> for Error {
+    fn from(error: PlanError) -> Self {
+        Self::Row(error.into())
     }
 }

@@ -36,6 +36,8 @@
 //! table model ([`Statement::table`]) as a column `b` of `a`. [`Update`] and [`Delete`] need a condition, `true` if all is
 //! meant: without one servers take all, as no connector does.
 //!
+//! Whatever becomes a message is a [`Request`].
+//!
 //! [`Expect`] opens a block of expectations. Views are [`CreateView`], [`ModifyView`], [`DropView`].
 //!
 //! Follows "X DevAPI User Guide" and "MySQL Source Code Documentation: X Protocol, Mysqlx.Crud".
@@ -45,6 +47,7 @@ mod expect;
 mod find;
 mod insert;
 mod prepare;
+mod request;
 mod scope;
 mod statement;
 mod update;
@@ -54,6 +57,7 @@ mod view;
 pub use error::CrudError;
 pub use expect::Expect;
 pub use prepare::Prepared;
+pub use request::Request;
 pub use statement::{Conditional, Crud, Delete, Find, Insert, Statement, Update};
 pub use value::Value;
 pub use view::{CreateView, DropView, ModifyView};

@@ -5,9 +5,6 @@ use crate::expr::build;
 use crate::messages::datatypes::Scalar;
 use crate::messages::expr::Expr;
 
-/// The content type of octets that hold JSON.
-const JSON: u32 = 2;
-
 /// A value to write: itself, JSON, or what an expression yields.
 ///
 /// ```
@@ -35,7 +32,7 @@ impl Value {
     /// JSON, as text that the server parses.
     #[must_use]
     pub fn json(text: impl Into<Bytes>) -> Self {
-        Self::from(Scalar::octets(text, Some(JSON)))
+        Self::from(Scalar::json(text))
     }
 
     /// NULL.
