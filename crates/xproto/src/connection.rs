@@ -488,7 +488,10 @@ impl Machine for Connection {
         if let Some(error) = &self.failed {
             return error.clone();
         }
-        let asked = self.state == LifeCycle::Closing && matches!(why, Lost::Closed | Lost::Read(_));
+        // Servers leave TLS without a close_notify. Behind their goodbye nothing can be cut off any more.
+        let whole = self.owed.is_empty() && matches!(why, Lost::Tls { .. });
+        let asked =
+            self.state == LifeCycle::Closing && (whole || matches!(why, Lost::Closed | Lost::Read(_)));
         let kind = match self.goodbye.take() {
             Some(warning) => XErrorKind::Goodbye(warning),
             None => XErrorKind::Lost(why),

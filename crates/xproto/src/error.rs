@@ -170,7 +170,7 @@ impl XError {
             XErrorKind::BytesBeforeTls { .. } => {
                 Some("Do not trust this network: somebody may be in the middle.")
             }
-            XErrorKind::Lost(Lost::Closed) => Some(
+            XErrorKind::Lost(Lost::Closed | Lost::Read(_) | Lost::Write(_)) => Some(
                 "The server closes without a word when a message is larger than mysqlx_max_allowed_packet, when \
                  mysqlx_max_connections is reached, and when a login takes longer than mysqlx_connect_timeout.",
             ),

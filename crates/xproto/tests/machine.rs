@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use porpoise_trace::{
     MachineKind, ProtocolStage, Record, RecordEntry, StageId, TraceEvent, TraceSink, XEvent,
@@ -403,6 +405,17 @@ fn the_end_that_was_asked_for_is_no_error() {
     client.events().unwrap();
     client.call(|machine, cx| machine.lost(Lost::Closed, cx));
     assert_eq!(client.states()[3..], ["CLOSING", "CLOSED"]);
+    // Servers leave TLS without a word, which is an error only if something may be missing.
+    for (reply, errors) in [(ok(), 0), (vec![], 1)] {
+        let mut client = Client::in_session();
+        client.call(|machine, cx| machine.close(cx)).unwrap();
+        client.feed(&reply);
+        client.events().unwrap();
+        let error = Arc::new(std::io::Error::other("no close_notify"));
+        let lost = Lost::Tls { error, unrecognized_name: false };
+        client.call(|machine, cx| machine.lost(lost, cx));
+        assert_eq!(client.trace.to_jsonl().matches("\"ERROR\"").count(), 2 * errors, "{:?}", client.trace);
+    }
     // Neither does it leave a reply owed that did not come any more.
     let mut client = Client::in_session();
     client.call(|machine, cx| machine.close(cx)).unwrap();

@@ -11,6 +11,7 @@
 //! | [`Settings`] | a scenario's options, as porpoise's |
 //! | [`Player`] | runs a scenario on the machines alone, over a [`Wire`] |
 //! | [`XClient`] | X Protocol on the machines alone, over a [`Wire`] |
+//! | [`XTalk`] | conversations of that kind whose bytes are kept |
 //! | [`Transcript`] | the bytes of such a run (`tests/transcripts`), to be played again without a server |
 
 mod accounts;
@@ -32,6 +33,7 @@ mod statement;
 mod step;
 mod transcript;
 mod x;
+mod x_talk;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -54,6 +56,7 @@ pub use settings::Settings;
 pub use step::{Outcome, Step};
 pub use transcript::{End, Entry, Transcript};
 pub use x::{XClient, XReply, statement};
+pub use x_talk::XTalk;
 
 /// The workspace's folder.
 #[must_use]

@@ -94,9 +94,17 @@ impl<'w> XClient<'w> {
     /// # Errors
     /// Nobody takes the connection.
     pub fn open(wire: &'w mut dyn Wire, limits: Limits) -> Result<Self> {
+        Self::open_told(wire, limits, &Record::new())
+    }
+
+    /// The same, told to a record.
+    ///
+    /// # Errors
+    /// Nobody takes the connection.
+    pub fn open_told(wire: &'w mut dyn Wire, limits: Limits, record: &Record) -> Result<Self> {
         wire.dial().map_err(|lost| anyhow::anyhow!("{lost}"))?;
         let machine = Box::new(Connection::new(limits));
-        let mut client = Self { wire, machine, trace: Record::new(), told: Vec::new(), end: None };
+        let mut client = Self { wire, machine, trace: record.clone(), told: Vec::new(), end: None };
         client.with(|machine, cx| machine.connected(cx));
         Ok(client)
     }
@@ -282,7 +290,7 @@ impl<'w> XClient<'w> {
         }
     }
 
-    /// Says goodbye, and reads to the end.
+    /// Says goodbye, and reads to the end. Servers leave TLS without a close_notify.
     ///
     /// # Errors
     /// The end was not as it should be.
@@ -291,7 +299,7 @@ impl<'w> XClient<'w> {
         self.last()?.ok()?;
         let end = self.end();
         match end.kind() {
-            XErrorKind::Lost(Lost::Closed) => Ok(()),
+            XErrorKind::Lost(Lost::Closed | Lost::Tls { .. }) => Ok(()),
             _ => bail!(end),
         }
     }

@@ -19,7 +19,7 @@ use crate::scene::{self, Scene};
 use crate::suite::{Cell, Context, MARIADB, MYSQL, Runner, Suite, Transport};
 
 /// With this variable set to 1 the transcripts are written anew.
-const RECORD: &str = "PORPOISE_RECORD";
+pub(crate) const RECORD: &str = "PORPOISE_RECORD";
 
 /// What is in the file that scenarios load.
 pub(crate) const FILE: &[u8] = b"1,a\n2,b\n";
@@ -257,5 +257,8 @@ fn keep(scenario: &Scenario, server: &Server, player: Player<Live>) -> Result<()
         bail!("{} packets are as long as the RSA key", transcript.random_packets());
     }
     let path = Transcript::path(&scenario.name);
-    fs::write(&path, transcript.to_text(scenario)).with_context(|| path.display().to_string())
+    let Scenario { name, what, server, transport, options, .. } = scenario;
+    let options = serde_json::json!(options);
+    let headline = format!("{name}: {what}\n{server} over {transport}, options {options}");
+    fs::write(&path, transcript.to_text(&headline)).with_context(|| path.display().to_string())
 }
