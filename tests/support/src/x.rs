@@ -338,8 +338,27 @@ pub fn statement(text: &str) -> sql::StmtExecute {
 fn show(event: &Event, told: &mut Vec<String>) {
     match event {
         Event::Rows(batch) => {
-            told.extend(batch.iter().map(|row| format!("row {:?}", row.iter().collect::<Vec<_>>())));
+            for row in batch {
+                let cells: Vec<_> = row
+                    .iter()
+                    .map(|cell| cell.map(|cell| cell.map_or_else(|| "NULL".to_owned(), short)))
+                    .collect();
+                told.push(format!("row {cells:?}"));
+            }
+        }
+        Event::Capabilities(capabilities) => {
+            let names: Vec<_> =
+                capabilities.capabilities.iter().map(|capability| &*capability.name).collect();
+            told.push(format!("Capabilities {}", names.join(", ")));
         }
         other => told.push(format!("{other:?}")),
+    }
+}
+
+/// A cell, or how long it is.
+fn short(cell: &[u8]) -> String {
+    match cell.len() {
+        0..=80 => cell.escape_ascii().to_string(),
+        len => format!("{len} bytes"),
     }
 }

@@ -2,3 +2,5 @@
 
 #[cfg(test)]
 mod transcripts;
+#[cfg(test)]
+mod x;

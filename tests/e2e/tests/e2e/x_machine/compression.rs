@@ -48,7 +48,8 @@ fn agreed(client: &mut XClient<'_>, algorithm: Algorithm, style: Style) -> Resul
         .with("server_combine_mixed_messages", mixed)
         .with("server_max_combine_messages", most);
     client.send(&CapabilitiesSet::default().with("compression", object))?;
-    client.with(|machine, cx| machine.authenticate_start("PLAIN", Some(b"odb\0sha2all\0pw-sha2"), false, cx))?;
+    client
+        .with(|machine, cx| machine.authenticate_start("PLAIN", Some(b"odb\0sha2all\0pw-sha2"), false, cx))?;
     client.reply()?.ok()?;
     client.reply()?.ok()?;
     ensure!(client.machine().is_compressed());
