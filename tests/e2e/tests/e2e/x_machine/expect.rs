@@ -79,8 +79,9 @@ fn one_fails(context: &Context) -> Result<()> {
     in_session(context, |client| {
         let block = |place: usize| {
             let mut block = vec![Open(STRICT), Good, Good, Good, Close, Good];
-            if place > 0 {
-                block[place] = Bad;
+            // The first of all opens it.
+            if let Some(put @ Good) = block.get_mut(place) {
+                *put = Bad;
             }
             block
         };
