@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use porpoise::OptionsBuilder;
 use porpoise::driver::UrlKey;
+use porpoise::x;
 
 use crate::exit::{Exit, Failure};
 use crate::text::BAD;
@@ -76,24 +77,36 @@ pub(crate) struct ConnectionArgs {
     pub(crate) password_file: Option<PathBuf>,
 }
 
-impl ConnectionArgs {
-    /// The flags go before the URL, and the URL before the environment, and that before `base`.
-    pub(crate) fn options(&self, base: OptionsBuilder) -> Result<OptionsBuilder, Failure> {
-        let mut builder = base;
+/// The flags go before the URL, and the URL before the environment, and that before the builder.
+macro_rules! applied {
+    ($args:expr, $builder:expr) => {{
+        let (args, mut builder) = ($args, $builder);
         if let Some(password) = password::from_env() {
             builder = builder.password(password);
         }
-        builder = builder.with_url(&self.url)?;
-        if let Some(mode) = &self.ssl_mode {
+        builder = builder.with_url(&args.url)?;
+        if let Some(mode) = &args.ssl_mode {
             builder = builder.set("ssl-mode", mode)?;
         }
-        if let Some(ca) = &self.ssl_ca {
+        if let Some(ca) = &args.ssl_ca {
             builder = builder.tls(|tls| tls.ca.clear()).set("ssl-ca", ca)?;
         }
-        if let Some(password) = password::from_args(self)? {
+        if let Some(password) = password::from_args(args)? {
             builder = builder.password(password);
         }
         Ok(builder)
+    }};
+}
+
+impl ConnectionArgs {
+    /// Options of a `mysql://` URL.
+    pub(crate) fn options(&self, base: OptionsBuilder) -> Result<OptionsBuilder, Failure> {
+        applied!(self, base)
+    }
+
+    /// Options of a `mysqlx://` URL.
+    pub(crate) fn x_options(&self) -> Result<x::OptionsBuilder, Failure> {
+        applied!(self, x::OptionsBuilder::default())
     }
 }
 
@@ -174,9 +187,13 @@ pub(crate) struct RunArgs {
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) format: RunFormat,
 
-    /// With text: show stages and trace events as well
+    /// With text: show stages and trace events, or messages and states, as well
     #[arg(long)]
     pub(crate) trace: bool,
+
+    /// mysqlx:// only: open the transport, and leave the rest to the script
+    #[arg(long)]
+    pub(crate) raw: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use porpoise::classic::{ClassicErrorKind, ClientError, RowError};
 use porpoise::classic_connect::{ConnectError, ConnectErrorKind, ConnectStage};
+use porpoise::driver::UrlError;
 use porpoise::wire::Lost;
 use porpoise::{ConfigError, Error};
 
@@ -131,6 +132,12 @@ impl fmt::Display for Failure {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         Self::Config(error)
+    }
+}
+
+impl From<UrlError> for Failure {
+    fn from(error: UrlError) -> Self {
+        Self::Config(error.into())
     }
 }
 

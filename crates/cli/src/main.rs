@@ -26,6 +26,7 @@
 mod args;
 mod connect;
 mod exit;
+mod generated;
 mod infile;
 mod interrupt;
 mod json;
@@ -39,6 +40,7 @@ mod runtime;
 mod script;
 mod stats;
 mod text;
+mod x;
 
 use std::process::ExitCode;
 
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
     let done = match &cli.command {
         Command::Connect(args) => connect::run(args),
         Command::Query(args) => query::run(args),
+        Command::Run(args) if x::is_x(&args.connection.url) => x::run::run(args),
         Command::Run(args) => run::run(args),
     };
     match done {

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 
 use porpoise::classic::{Columns, RowBatch, RowError};
 use porpoise::value::Kind;
+use porpoise::xproto;
 
 pub(crate) use self::cell::Cell;
 pub(crate) use self::csv::Csv;
@@ -47,6 +48,19 @@ impl Head {
         }
     }
 
+    /// Of a result of the X Protocol.
+    pub(crate) fn of_x(columns: &xproto::Columns) -> Self {
+        let name = |index: usize| match columns.name(index) {
+            Some(name) => String::from_utf8_lossy(name).into_owned(),
+            // The metadata is compact.
+            None => format!("column {}", index + 1),
+        };
+        Self {
+            names: (0..columns.len()).map(name).collect(),
+            kinds: (0..columns.len()).map(|index| columns.kind(index)).collect(),
+        }
+    }
+
     /// Whether a column's values are numbers.
     pub(crate) fn is_number(&self, index: usize) -> bool {
         self.kinds.get(index).copied().flatten().is_some_and(cell::is_number)
@@ -66,6 +80,25 @@ pub(crate) fn write(
             Err(error) => return Ok(Err(error)),
         };
         writer.row(&cells, out)?;
+    }
+    Ok(Ok(()))
+}
+
+/// Writes all rows of a batch of the X Protocol.
+pub(crate) fn write_x(
+    writer: &mut dyn RowWriter,
+    rows: &xproto::RowBatch,
+    out: &mut dyn Write,
+) -> io::Result<Result<(), xproto::RowError>> {
+    let plan = match rows.plan::<cell::Values<'_>>() {
+        Ok(plan) => plan,
+        Err(error) => return Ok(Err(error.into())),
+    };
+    for row in rows.typed::<cell::Values<'_>>(&plan) {
+        match row {
+            Ok(values) => writer.row(&values.into_cells(), out)?,
+            Err(error) => return Ok(Err(error)),
+        }
     }
     Ok(Ok(()))
 }

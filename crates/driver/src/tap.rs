@@ -28,7 +28,9 @@ struct Flights {
 
 impl Flights {
     fn sent(&mut self) -> u32 {
-        self.last += u32::from(self.last == 0 || std::mem::take(&mut self.waited));
+        // To wait before anything was sent begins no second flight.
+        let waited = std::mem::take(&mut self.waited);
+        self.last += u32::from(waited || self.last == 0);
         self.last
     }
 }

@@ -52,6 +52,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
 
 fn render(root: &Path) -> Result<Vec<Output>> {
     let spec = spec::Spec::read(&root.join("xtask/spec"))?;
+    let messages = proto::compile(&root.join("xtask/proto"))?;
     let mut files = vec![
         Output::rust("crates/trace/src/generated/protocol_stage.rs", enums::protocol_stages(&spec.protocol)),
         Output::rust("crates/trace/src/generated/event_kind.rs", enums::trace_events(&spec.events)),
@@ -77,7 +78,8 @@ fn render(root: &Path) -> Result<Vec<Output>> {
             tables::client_errors(&spec.client_errors),
         ),
         Output::rust("crates/xproto/src/generated/life_cycle.rs", life_cycle::states(&spec.life_cycle)),
-        Output::rust("crates/xproto/src/generated/mysqlx.rs", proto::render(&root.join("xtask/proto"))?),
+        Output::rust("crates/cli/src/generated/descriptors.rs", proto::descriptors(messages.clone())),
+        Output::rust("crates/xproto/src/generated/mysqlx.rs", proto::render(messages)?),
     ];
     files.extend(output::module_files(&files));
     output::format(root, &mut files)?;

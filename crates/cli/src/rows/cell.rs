@@ -2,7 +2,9 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use porpoise::classic::{Encoding, RowError, RowRef};
-use porpoise::value::{Kind, ValueRef};
+use porpoise::value::{
+    CellSource as _, ColumnSource, Field, FromRow, Kind, Plan, PlanError, RowSource, ValueRef,
+};
 
 /// A value, as all forms can show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,9 +44,34 @@ fn text(bytes: Option<&[u8]>, kind: Option<Kind>) -> Cell<'_> {
     }
 }
 
+/// All values of a row.
+pub(super) struct Values<'a>(Vec<ValueRef<'a>>);
+
+impl<'a> Values<'a> {
+    pub(super) fn into_cells(self) -> Vec<Cell<'a>> {
+        self.0.into_iter().map(value).collect()
+    }
+}
+
+impl<'r> FromRow<'r> for Values<'r> {
+    fn plan<C: ColumnSource + ?Sized>(columns: &C) -> Result<Plan, PlanError> {
+        Plan::of_all(columns, Field::new::<ValueRef<'_>>(""))
+    }
+
+    fn from_row<R: RowSource<'r>>(plan: &Plan, row: R) -> Result<Self, R::Error> {
+        let mut cells = row.cells(plan)?;
+        let values = (0..plan.columns()).map(|_| cells.take::<ValueRef<'_>>()).collect::<Result<_, _>>()?;
+        cells.finish()?;
+        Ok(Self(values))
+    }
+}
+
 /// A cell of a binary row.
 fn value(value: ValueRef<'_>) -> Cell<'_> {
     let shown = |text: String| Cell::Text(text.into());
+    // As short as it can be, without a fraction of nothing.
+    let float =
+        |text: String| Cell::Number(text.strip_suffix(".0").map(str::to_owned).unwrap_or(text).into());
     let string = |bytes| match std::str::from_utf8(bytes) {
         Ok(text) => Cell::Text(text.into()),
         Err(_) => Cell::Binary(Cow::Borrowed(bytes)),
@@ -53,9 +80,14 @@ fn value(value: ValueRef<'_>) -> Cell<'_> {
         ValueRef::Null => Cell::Null,
         ValueRef::Int(n) => Cell::Number(n.to_string().into()),
         ValueRef::UInt(n) => Cell::Number(n.to_string().into()),
-        ValueRef::Float(n) => Cell::Number(n.to_string().into()),
-        ValueRef::Double(n) => Cell::Number(n.to_string().into()),
+        ValueRef::Float(n) => float(format!("{n:?}")),
+        ValueRef::Double(n) => float(format!("{n:?}")),
         ValueRef::Decimal(decimal) => Cell::Number(decimal.as_str().into()),
+        ValueRef::PackedDecimal(decimal) => Cell::Number(decimal.to_string().into()),
+        ValueRef::SetMembers(set) => match String::from_utf8(set.join()) {
+            Ok(text) => Cell::Text(text.into()),
+            Err(error) => Cell::Binary(error.into_bytes().into()),
+        },
         ValueRef::Text(bytes) => string(bytes),
         ValueRef::Json(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) => Cell::Json(text.into()),
@@ -121,6 +153,8 @@ mod tests {
         assert_eq!(value(ValueRef::Bit(0x1ff)).plain(), "0x01FF");
         assert_eq!(value(ValueRef::Text(b"\xff")).plain(), "0xFF");
         assert_eq!(value(ValueRef::Double(0.1)), Cell::Number("0.1".into()));
+        assert_eq!(value(ValueRef::Double(f64::MAX)).plain(), "1.7976931348623157e308");
+        assert_eq!(value(ValueRef::Float(-3.0)).plain(), "-3");
         assert_eq!(value(ValueRef::Null).plain(), "NULL");
     }
 }

@@ -1,0 +1,20 @@
+//! The X Protocol: `mysqlx://` URLs.
+
+mod crud;
+mod exit;
+mod login;
+mod output;
+mod patience;
+mod reply;
+mod request;
+pub(crate) mod run;
+mod shell;
+mod step;
+mod text;
+mod text_format;
+mod values;
+
+/// Whether a URL is one of the X Protocol.
+pub(crate) fn is_x(url: &str) -> bool {
+    url.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("mysqlx"))
+}

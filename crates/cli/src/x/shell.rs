@@ -1,0 +1,554 @@
+//! Runs commands, one after the other.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use porpoise::Target;
+use porpoise::auth::Channel;
+use porpoise::driver::Runtime;
+use porpoise::x::{Connecting, Error, Options, Session};
+use porpoise::xproto::messages::connection::CapabilitiesSet;
+use porpoise::xproto::messages::cursor;
+use porpoise::xproto::{ClientKind, Columns, Event, LifeCycle, Misuse, XErrorKind};
+use prost_reflect::prost::Message as _;
+
+use super::login::Login;
+use super::output::Output;
+use super::patience::within;
+use super::reply::{Facts, Failed, Outcome};
+use super::request::{self, Request};
+use super::step::{Name, Step};
+use super::{text_format, values};
+use crate::exit::Exit;
+
+/// How long a message may take, in seconds, where somebody waits for just that.
+const PATIENCE: u64 = 15;
+/// How long the next part of a statement's result may take, in seconds, in a script.
+const LONG_PATIENCE: u64 = 60;
+
+pub(super) struct Shell {
+    runtime: &'static dyn Runtime,
+    pub(super) options: Arc<Options>,
+    output: Output,
+    /// The transport is opened only.
+    raw: bool,
+    /// Somebody types, and waits as long as he likes.
+    typed: bool,
+    session: Option<Session>,
+    /// Connecting failed: nothing more is done.
+    over: bool,
+    /// The columns of what cursors give, by their ids.
+    cursors: HashMap<u32, Columns>,
+    other: Option<Session>,
+}
+
+/// What a command sent, and what of its reply is of interest.
+struct Asked {
+    name: Name,
+    kind: ClientKind,
+    /// TLS follows an Ok.
+    tls: bool,
+    /// The cursor that is opened, or gives more.
+    cursor: Option<u32>,
+}
+
+impl Shell {
+    pub(super) fn new(
+        runtime: &'static dyn Runtime,
+        options: Arc<Options>,
+        output: Output,
+        raw: bool,
+        typed: bool,
+    ) -> Self {
+        let cursors = HashMap::new();
+        Self { runtime, options, output, raw, typed, session: None, over: false, cursors, other: None }
+    }
+
+    /// Whether nothing more can be done.
+    pub(super) const fn is_over(&self) -> bool {
+        self.over
+    }
+
+    pub(super) async fn connect(&mut self) -> Exit {
+        self.output.anew();
+        self.cursors.clear();
+        let options = Arc::clone(&self.options);
+        let connecting = match self.raw {
+            true => Connecting::raw(self.runtime, options),
+            false => Connecting::new(self.runtime, options),
+        };
+        let connected = connecting.with_sink(Box::new(self.output.clone())).await;
+        let connected = connected.and_then(|mut session| {
+            session.message_now(|connection, _| {
+                connection.let_through(true);
+                connection.one_by_one(true);
+                Ok(())
+            })?;
+            self.session = Some(session);
+            Ok(Facts::default())
+        });
+        self.over = connected.is_err();
+        self.told(&Outcome::of("connect", connected.map_err(|error| Failed::from(&error))))
+    }
+
+    /// Ends the connection, politely if there is a session.
+    pub(super) async fn end(&mut self) {
+        if self.alive().is_some_and(|session| session.state() == LifeCycle::Session) && !self.raw {
+            let close = Step { name: Name::ConnectionClose, argument: String::new() };
+            if let Ok(Some(request)) = request::request(&close) {
+                // That it ends is all that is wanted.
+                let _ = self.exchange(Name::ConnectionClose, &request).await;
+            }
+        }
+        if let Some(mut session) = self.session.take() {
+            session.hang_up().await;
+        }
+    }
+
+    fn told(&self, outcome: &Outcome) -> Exit {
+        self.output.outcome(outcome);
+        outcome.exit()
+    }
+
+    /// Runs one command, tells what it came to, and gives its exit code.
+    pub(super) async fn run(&mut self, step: &Step) -> Exit {
+        let shows = matches!(step.name, Name::Capabilities | Name::Recv | Name::RecvUntil | Name::RecvEof);
+        self.output.want(shows);
+        if step.name == Name::Reconnect {
+            self.end().await;
+            return self.connect().await;
+        }
+        let outcome = self.outcome(step).await;
+        self.output.want(false);
+        self.told(&outcome)
+    }
+
+    async fn outcome(&mut self, step: &Step) -> Outcome {
+        let argument = step.argument.as_str();
+        let done = match step.name {
+            Name::Login => self.login(argument).await,
+            Name::Send => self.send(argument).await,
+            Name::SendBytes => self.send_bytes(argument).await,
+            Name::Recv => self.recv(argument).await,
+            Name::RecvUntil => self.recv_until(argument).await,
+            Name::RecvEof => self.recv_eof().await,
+            Name::TlsHandshake => self.tls_handshake().await,
+            Name::Other => self.run_other(argument).await,
+            Name::End => Err(Failed::usage("no pipeline was begun")),
+            _ => match request::request(step) {
+                Ok(Some(request)) => return self.exchange(step.name, &request).await,
+                Ok(None) => Err(Failed::usage(format!("{} sends nothing", step.name.word()))),
+                Err(fault) => Err(fault.into()),
+            },
+        };
+        Outcome::of(step.name.word(), done.map(|()| Facts::default()))
+    }
+
+    /// The session, if it is not at its end.
+    fn alive(&mut self) -> Option<&mut Session> {
+        self.session.as_mut().filter(|session| session.connection().is_some())
+    }
+
+    fn session(&mut self) -> Result<&mut Session, Failed> {
+        let session = self.alive().filter(|session| session.state() != LifeCycle::Error);
+        session.ok_or_else(Failed::not_connected)
+    }
+
+    /// Hands a message over to be sent.
+    fn put(&mut self, request: &Request) -> Result<(), Failed> {
+        let session = self.session()?;
+        let put =
+            session.message_now(|connection, cx| connection.send_encoded(request.kind, &request.payload, cx));
+        put.map_err(|error| Failed::from(&error))
+    }
+
+    /// Sends a message, and reads its whole reply.
+    async fn exchange(&mut self, name: Name, request: &Request) -> Outcome {
+        let word = name.word();
+        let before = self.owed();
+        if let Err(failed) = self.put(request) {
+            return Outcome::of(word, Err(failed));
+        }
+        if self.owed() == before {
+            // The server will say nothing to it, and who asks waits in vain.
+            return Outcome::of(word, self.recv("1").await.map(|()| Facts::default()));
+        }
+        let asked = Asked::of(name, request);
+        self.expect_columns(&asked);
+        self.reply(&asked, 0).await
+    }
+
+    /// What a cursor gives has the columns that it was opened with.
+    fn expect_columns(&mut self, asked: &Asked) {
+        if asked.kind != ClientKind::CURSOR_FETCH {
+            return;
+        }
+        let columns = asked.cursor.and_then(|cursor| self.cursors.get(&cursor)).cloned().unwrap_or_default();
+        if let Some(session) = self.alive() {
+            // Nothing is sent by it.
+            let _ = session.message_now(|connection, _| {
+                connection.expect_columns(columns);
+                Ok(())
+            });
+        }
+    }
+
+    /// How many replies are owed.
+    fn owed(&self) -> usize {
+        let connection = self.session.as_ref().and_then(Session::connection);
+        connection.map_or(0, porpoise::xproto::Connection::replies_owed)
+    }
+
+    /// Reads a reply, and what is left of those before it. `behind`: replies that come after it.
+    async fn reply(&mut self, asked: &Asked, behind: usize) -> Outcome {
+        let (mut facts, mut failed) = (Facts::default(), None);
+        loop {
+            let owed = self.owed();
+            if owed <= behind {
+                break;
+            }
+            match self.event(asked.kind).await {
+                Ok(event) if owed == behind + 1 => {
+                    self.note(asked, &event);
+                    facts.note(&event);
+                    if let Event::Error(error) = event {
+                        let ends = error.ends_connection();
+                        failed = Some(Failed::server(error));
+                        if ends {
+                            self.read_to_end().await;
+                        }
+                    }
+                }
+                Ok(Event::Error(error)) if error.ends_connection() => {
+                    self.read_to_end().await;
+                    failed = Some(Failed::lost());
+                }
+                Ok(_) => {}
+                Err(error) => failed = Some(error),
+            }
+            if failed.is_some() {
+                break;
+            }
+        }
+        if failed.is_none() {
+            failed = self.after(asked).await.err();
+        }
+        Outcome { step: asked.name.word(), facts, failed }
+    }
+
+    /// What success is followed by.
+    async fn after(&mut self, asked: &Asked) -> Result<(), Failed> {
+        if asked.tls {
+            return self.tls_handshake().await;
+        }
+        if asked.kind == ClientKind::CON_CLOSE {
+            self.read_to_end().await;
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, asked: &Asked, event: &Event) {
+        if let (Event::Columns(columns), Some(cursor)) = (event, asked.cursor) {
+            self.cursors.insert(cursor, columns.clone());
+        }
+        self.output.event(event);
+    }
+
+    /// The next event of a reply.
+    async fn event(&mut self, kind: ClientKind) -> Result<Event, Failed> {
+        let seconds = match kind {
+            _ if self.typed => u64::MAX,
+            kind if is_statement(kind) => LONG_PATIENCE,
+            _ => PATIENCE,
+        };
+        let runtime = self.runtime;
+        let session = self.session()?;
+        match within(runtime, seconds, session.next_event()).await {
+            Some(Ok(Some(event))) => Ok(event),
+            Some(Ok(None)) => Err(Failed::lost()),
+            Some(Err(error)) => Err(Failed::from(&error)),
+            None => Err(Failed::no_reply(seconds)),
+        }
+    }
+
+    /// Reads to the end of the stream; gives why that failed, if it did.
+    async fn read_to_end(&mut self) -> Option<Failed> {
+        loop {
+            let runtime = self.runtime;
+            let session = self.alive()?;
+            match within(runtime, PATIENCE, session.recv()).await {
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return (!is_end(&error)).then(|| Failed::from(&error)),
+                None => return Some(Failed::no_reply(PATIENCE)),
+            }
+        }
+    }
+
+    /// What a login travels through.
+    fn channel(&mut self) -> Result<Channel, Failed> {
+        let options = Arc::clone(&self.options);
+        let session = self.session()?;
+        Ok(match (session.is_encrypted(), options.target()) {
+            (true, _) => Channel::Tls { verified: session.tls_facts().is_some_and(|facts| facts.verified) },
+            (false, Target::Unix(_)) => Channel::UnixSocket,
+            (false, _) => Channel::Plain,
+        })
+    }
+
+    async fn login(&mut self, argument: &str) -> Result<(), Failed> {
+        let channel = self.channel()?;
+        let mut login = Login::new(argument, &self.options, channel)?;
+        let mut request = login.start()?;
+        loop {
+            let kind = request.kind;
+            self.put(&request)?;
+            let challenge = loop {
+                let (last, event) = (self.owed() == 1, self.event(kind).await?);
+                match event {
+                    Event::AuthenticateContinue(challenge) if last => break challenge,
+                    Event::AuthenticateOk(data) if last => return login.finish(&data),
+                    Event::Error(error) if last || error.ends_connection() => {
+                        if error.ends_connection() {
+                            self.read_to_end().await;
+                        }
+                        return Err(Failed::server(error));
+                    }
+                    _ => {}
+                }
+            };
+            request = login.answer(&challenge)?;
+        }
+    }
+
+    /// All messages in one write, then the replies in order.
+    pub(super) async fn pipeline(&mut self, steps: &[Step]) -> Exit {
+        let mut all = Vec::new();
+        for step in steps {
+            all.push((step.name, self.prepared(step, all.last())));
+        }
+        let mut behind = 0;
+        for (_, prepared) in &mut all {
+            let done = match prepared {
+                Ok(Piped::Asks(request)) => {
+                    let owed = self.owed();
+                    let put = self.put(request);
+                    behind += self.owed() - owed;
+                    put
+                }
+                Ok(Piped::Just(request)) => self.put(request),
+                Ok(Piped::Bytes(bytes)) => self.put_bytes(bytes),
+                Err(_) => Ok(()),
+            };
+            if let Err(failed) = done {
+                *prepared = Err(failed);
+            }
+        }
+        // What is sent only is sent now, even if nothing waits for a reply.
+        let flushed = self.flush().await;
+        let mut exit = Exit::Connected;
+        for (name, prepared) in all {
+            let outcome = match prepared {
+                Ok(Piped::Asks(request)) if self.alive().is_some() => {
+                    behind = behind.saturating_sub(1);
+                    let asked = Asked::of(name, &request);
+                    self.expect_columns(&asked);
+                    self.reply(&asked, behind).await
+                }
+                Ok(Piped::Asks(_)) => Outcome::of(name.word(), Err(Failed::lost())),
+                Ok(_) => Outcome::of(name.word(), flushed.clone().map(|()| Facts::default())),
+                Err(failed) => Outcome::of(name.word(), Err(failed)),
+            };
+            let code = self.told(&outcome);
+            if exit == Exit::Connected {
+                exit = code;
+            }
+        }
+        exit
+    }
+
+    /// What a command puts into a pipeline. The server takes nothing behind a request for TLS.
+    fn prepared(
+        &mut self,
+        step: &Step,
+        before: Option<&(Name, Result<Piped, Failed>)>,
+    ) -> Result<Piped, Failed> {
+        if let Some((_, Ok(Piped::Asks(before)))) = before
+            && Asked::of(step.name, before).tls
+        {
+            return Err(Failed::usage(Misuse::BehindTls.to_string()));
+        }
+        match step.name {
+            Name::Login => {
+                let channel = self.channel()?;
+                Ok(Piped::Asks(Login::new(&step.argument, &self.options, channel)?.only()?))
+            }
+            Name::Send => Ok(Piped::Just(request::written(&step.argument)?)),
+            Name::SendBytes => Ok(Piped::Bytes(bytes(&step.argument)?)),
+            _ => match request::request(step)? {
+                Some(request) => Ok(Piped::Asks(request)),
+                None => Err(Failed::usage(format!("{} has no place in a pipeline", step.name.word()))),
+            },
+        }
+    }
+
+    async fn send(&mut self, text: &str) -> Result<(), Failed> {
+        self.put(&request::written(text)?)?;
+        self.flush().await
+    }
+
+    async fn send_bytes(&mut self, hex: &str) -> Result<(), Failed> {
+        self.put_bytes(&bytes(hex)?)?;
+        self.flush().await
+    }
+
+    fn put_bytes(&mut self, bytes: &[u8]) -> Result<(), Failed> {
+        let put = self.session()?.message_now(|connection, cx| connection.send_bytes(bytes, cx));
+        put.map_err(|error| Failed::from(&error))
+    }
+
+    async fn flush(&mut self) -> Result<(), Failed> {
+        self.session()?.flush().await.map_err(|error| Failed::from(&error))
+    }
+
+    /// The next message, whatever it is.
+    async fn message(&mut self) -> Result<Event, Failed> {
+        let (runtime, output) = (self.runtime, self.output.clone());
+        let before = output.seen().count;
+        output.waited();
+        loop {
+            let session = self.alive().ok_or_else(Failed::not_connected)?;
+            let Some(event) = within(runtime, PATIENCE, session.recv()).await else {
+                return Err(Failed::no_reply(PATIENCE));
+            };
+            let event = event.map_err(|error| Failed::from(&error))?;
+            // That all columns came is told without a message of its own.
+            if output.seen().count > before {
+                return Ok(event);
+            }
+        }
+    }
+
+    async fn recv(&mut self, argument: &str) -> Result<(), Failed> {
+        let count = if argument.is_empty() { 1 } else { request::number(argument)? };
+        for _ in 0..count {
+            self.message().await?;
+        }
+        Ok(())
+    }
+
+    async fn recv_until(&mut self, name: &str) -> Result<(), Failed> {
+        let name = text_format::full_name(name).ok_or_else(|| format!("no message is named {name:?}"))?;
+        loop {
+            let event = self.message().await?;
+            if self.output.seen().name == name {
+                return Ok(());
+            }
+            if let Event::Error(error) = event {
+                return Err(Failed::server(error));
+            }
+        }
+    }
+
+    async fn recv_eof(&mut self) -> Result<(), Failed> {
+        self.output.waited();
+        match self.read_to_end().await {
+            Some(failed) => Err(failed),
+            None => Ok(()),
+        }
+    }
+
+    async fn tls_handshake(&mut self) -> Result<(), Failed> {
+        let runtime = self.runtime;
+        let session = self.session()?;
+        match within(runtime, PATIENCE, session.start_tls()).await {
+            Some(done) => done.map_err(|error| Failed::from(&error)),
+            None => Err(Failed::no_reply(PATIENCE)),
+        }
+    }
+
+    /// SQL on a second session, of which nothing is shown but whether it worked.
+    async fn run_other(&mut self, sql: &str) -> Result<(), Failed> {
+        let mut other = match self.other.take() {
+            Some(other) => other,
+            None => {
+                let connecting = Connecting::new(self.runtime, Arc::clone(&self.options));
+                connecting.await.map_err(|error| Failed::from(&error))?
+            }
+        };
+        let statement = Step { name: Name::Sql, argument: sql.to_owned() };
+        let Some(request) = request::request(&statement)? else { return Ok(()) };
+        let ran = run_on(&mut other, &request).await;
+        self.other = Some(other).filter(Session::is_usable);
+        ran
+    }
+}
+
+async fn run_on(session: &mut Session, request: &Request) -> Result<(), Failed> {
+    let sent = session.message(|connection, cx| connection.send_encoded(request.kind, &request.payload, cx));
+    sent.await.map_err(|error| Failed::from(&error))?;
+    let mut ran = Ok(());
+    while let Some(event) = session.next_event().await.map_err(|error| Failed::from(&error))? {
+        if let Event::Error(error) = event {
+            ran = Err(Failed::server(error));
+        }
+    }
+    ran
+}
+
+/// What a command puts into a pipeline.
+enum Piped {
+    /// A message whose reply is read.
+    Asks(Request),
+    Just(Request),
+    Bytes(Vec<u8>),
+}
+
+fn bytes(hex: &str) -> Result<Vec<u8>, Failed> {
+    values::unhex(hex).ok_or_else(|| Failed::usage("pairs of hexadecimal digits expected"))
+}
+
+impl Asked {
+    fn of(name: Name, request: &Request) -> Self {
+        let set = match request.kind {
+            ClientKind::CON_CAPABILITIES_SET => CapabilitiesSet::decode(&request.payload[..]).ok(),
+            _ => None,
+        };
+        let tls = set.is_some_and(|set| set.capabilities.tls() == Some(true));
+        let cursor = match request.kind {
+            ClientKind::CURSOR_OPEN => {
+                cursor::Open::decode(&request.payload[..]).map(|open| open.cursor_id).ok()
+            }
+            ClientKind::CURSOR_FETCH => {
+                cursor::Fetch::decode(&request.payload[..]).map(|fetch| fetch.cursor_id).ok()
+            }
+            _ => None,
+        };
+        Self { name, kind: request.kind, tls, cursor }
+    }
+}
+
+const fn is_statement(kind: ClientKind) -> bool {
+    matches!(
+        kind,
+        ClientKind::SQL_STMT_EXECUTE
+            | ClientKind::CRUD_FIND
+            | ClientKind::CRUD_INSERT
+            | ClientKind::CRUD_UPDATE
+            | ClientKind::CRUD_DELETE
+            | ClientKind::PREPARE_EXECUTE
+            | ClientKind::CURSOR_OPEN
+            | ClientKind::CURSOR_FETCH
+    )
+}
+
+/// Whether this is the end of the stream, said or not.
+fn is_end(error: &Error) -> bool {
+    use porpoise::wire::Lost;
+    match error {
+        Error::Session(error) => matches!(
+            error.kind(),
+            XErrorKind::Goodbye(_) | XErrorKind::Fatal(_) | XErrorKind::Lost(Lost::Closed | Lost::Read(_))
+        ),
+        _ => false,
+    }
+}
