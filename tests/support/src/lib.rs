@@ -10,6 +10,8 @@
 //! | [`compare`] | when a run equals a recording: the one place of that rule |
 //! | [`Settings`] | a scenario's options, as porpoise's |
 //! | [`Player`] | runs a scenario on the machines alone, over a [`Wire`] |
+//! | [`Instance`] | a server of a test's own, with other options |
+//! | [`XScenario`], [`x_compare`] | conversations of the X Protocol (`tests/golden-x`), and when one equals another |
 //! | [`XClient`] | X Protocol on the machines alone, over a [`Wire`] |
 //! | [`XTalk`] | conversations of that kind whose bytes are kept |
 //! | [`Transcript`] | the bytes of such a run (`tests/transcripts`), to be played again without a server |
@@ -21,6 +23,7 @@ mod extra;
 mod fake;
 mod golden;
 pub mod hex;
+mod instance;
 mod live;
 mod packet;
 mod player;
@@ -33,6 +36,8 @@ mod statement;
 mod step;
 mod transcript;
 mod x;
+mod x_compare;
+mod x_golden;
 mod x_talk;
 
 use std::fs;
@@ -45,6 +50,7 @@ pub use authority::Authority;
 pub use compare::compare;
 pub use fake::{Act, FakeServer};
 pub use golden::{Line, Scenario, Special};
+pub use instance::Instance;
 pub use live::{Killer, Live, Place};
 pub use packet::{packet, read_packet};
 pub use player::{Player, Wire, changed_user};
@@ -56,6 +62,8 @@ pub use settings::Settings;
 pub use step::{Outcome, Step};
 pub use transcript::{End, Entry, Transcript};
 pub use x::{XClient, XReply, statement};
+pub use x_compare::x_compare;
+pub use x_golden::XScenario;
 pub use x_talk::XTalk;
 
 /// The workspace's folder.

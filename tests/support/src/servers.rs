@@ -63,6 +63,8 @@ pub struct Server {
     pub test_plugins: bool,
     /// Its command-line client, if one runs here.
     pub client: Option<Program>,
+    /// The file that names its process, if it is one of this machine's.
+    pub pid_file: Option<PathBuf>,
 }
 
 /// A program, with the arguments that it needs to run at all.

@@ -25,6 +25,7 @@ mod tls;
 mod tool;
 mod trace;
 mod types;
+mod x_golden;
 mod x_machine;
 
 use libtest_mimic::Arguments;
@@ -53,5 +54,6 @@ fn main() -> std::process::ExitCode {
     client_typed::add(&mut suite);
     compression::add(&mut suite);
     x_machine::add(&mut suite);
+    x_golden::add(&mut suite);
     libtest_mimic::run(&arguments, suite.into_trials()).exit_code()
 }

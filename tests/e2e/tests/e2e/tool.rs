@@ -34,7 +34,7 @@ pub(crate) fn add(suite: &mut Suite) {
 }
 
 /// The tool's program. It is built once if this is not a run of the whole workspace.
-fn program() -> Result<&'static Path> {
+pub(crate) fn program() -> Result<&'static Path> {
     static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let build = || -> Result<PathBuf> {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -114,17 +114,26 @@ fn read(mut from: impl std::io::Read) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// A folder that is gone with this value, with the files that scenarios load.
-struct Folder(PathBuf);
+/// A folder that is gone with this value.
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
+    /// With the files that scenarios load.
     fn new(context: &Context, scenario: &Scenario) -> Result<Self> {
-        let name =
-            format!("porpoise-tool-{}-{}-{}", std::process::id(), scenario.name, context.runtime().name());
-        let folder = Self(env::temp_dir().join(name));
-        fs::create_dir_all(&folder.0)?;
+        let folder = Self::named(&format!("{}-{}", scenario.name, context.runtime().name()))?;
         fs::write(folder.0.join("ok.txt"), FILE)?;
         Ok(folder)
+    }
+
+    /// An empty one.
+    pub(crate) fn named(name: &str) -> Result<Self> {
+        let folder = Self(env::temp_dir().join(format!("porpoise-tool-{}-{name}", std::process::id())));
+        fs::create_dir_all(&folder.0)?;
+        Ok(folder)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
     }
 }
 
