@@ -309,7 +309,7 @@ STATEMENTS = [
     {"op": "modify", "where": "age > :low", "patch": {"old": True, "home": None}, "bind": {"low": 31}},
     {"op": "modify", "where": "true", "set": {"seen": False}, "sort": ["_id desc"], "limit": 2},
     {"op": "modify", "where": "_id = 'none'", "set": {"x": 1}},
-    {"op": "modify", "where": "name = 'Eve'", "set": {"text": "it's 'q' \" \\ \n", "score": -0.25, "nothing": None, "on": True}},
+    {"op": "modify", "where": "name = 'Eve'", "set": {"text": "it's 'q' \" \\ \n", "score": -0.25, "on": True}},
     {"op": "find", "sort": ["_id"]},
     {"op": "get_one", "id": "3"},
     {"op": "get_one", "id": "none"},

@@ -206,8 +206,9 @@ impl Session {
     /// is broken.
     pub async fn execute<A: Ask>(&mut self, ask: A) -> Result<<A::Reader as Read>::Output, Error> {
         let reader = ask.reader();
-        let message = ask.into_message()?;
-        self.message(|connection, cx| connection.send(&message, cx)).await?;
+        // Boxed: messages are large, and this is a future.
+        let message = Box::new(ask.into_message()?);
+        self.message(|connection, cx| connection.send(&*message, cx)).await?;
         let (mut said, mut failed) = (Said::default(), None);
         while let Some(event) = poll_fn(|cx| self.poll_next(cx)).await? {
             match event {

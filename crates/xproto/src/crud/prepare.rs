@@ -8,8 +8,8 @@ use crate::messages::prepare::Prepare;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Prepared {
-    /// The message.
-    pub message: Prepare,
+    /// The message; it is large.
+    pub message: Box<Prepare>,
     /// The placeholders without values, in the order of the arguments of `Execute`.
     pub parameters: Vec<String>,
 }
@@ -21,6 +21,7 @@ impl<M: Crud> Statement<M> {
     /// As [`build`](Self::build), but for unbound placeholders.
     pub fn prepare(self, id: u32) -> Result<Prepared, CrudError> {
         let (message, parameters) = self.template()?;
-        Ok(Prepared { message: Prepare { stmt_id: id, stmt: message.into_one_of() }, parameters })
+        let message = Box::new(Prepare { stmt_id: id, stmt: message.into_one_of() });
+        Ok(Prepared { message, parameters })
     }
 }

@@ -21,9 +21,10 @@ pub type Delete = Statement<crud::Delete>;
 #[derive(Clone, Debug)]
 #[must_use = "nothing is sent by building it"]
 pub struct Statement<M> {
-    pub(super) message: M,
+    /// Boxed, as statements are moved from call to call, and messages are large.
+    pub(super) message: Box<M>,
     pub(super) scope: Scope,
-    limit: Option<(Expr, Option<Expr>)>,
+    limit: Option<Box<(Expr, Option<Expr>)>>,
 }
 
 /// A message of `Mysqlx.Crud` that a [`Statement`] builds.
@@ -81,7 +82,7 @@ impl<M: Crud> Statement<M> {
             Model::Document => DataModel::Document,
             Model::Table => DataModel::Table,
         };
-        let message = M::new(Collection { name: name.into(), schema }, data_model);
+        let message = Box::new(M::new(Collection { name: name.into(), schema }, data_model));
         Self { message, scope: Scope::new(model), limit: None }
     }
 
@@ -104,13 +105,13 @@ impl<M: Crud> Statement<M> {
     pub fn build(self) -> Result<M, CrudError> {
         let (message, mut parameters) = self.template()?;
         match parameters.is_empty() {
-            true => Ok(message),
+            true => Ok(*message),
             false => Err(CrudError::Unbound(parameters.swap_remove(0).into())),
         }
     }
 
     /// The message, and the names of its unbound placeholders. Their positions come behind those of the bound ones.
-    pub(super) fn template(mut self) -> Result<(M, Vec<String>), CrudError> {
+    pub(super) fn template(mut self) -> Result<(Box<M>, Vec<String>), CrudError> {
         let Bound { positions, args, parameters } = self.scope.close()?;
         self.message.check()?;
         self.message.each(&mut |expr| number(expr, &positions));
@@ -151,7 +152,7 @@ impl<M: Conditional> Statement<M> {
     }
 
     pub(super) fn with_limit(mut self, rows: Option<Expr>, offset: Option<Expr>) -> Self {
-        let (old_rows, old_offset) = self.limit.take().unzip();
+        let (old_rows, old_offset) = self.limit.take().map(|limit| *limit).unzip();
         // There is no offset without a limit: as many as there can be.
         let rows = rows.or(old_rows).unwrap_or_else(|| build::literal(u64::MAX));
         let offset = offset.or_else(|| old_offset.flatten());
@@ -162,7 +163,7 @@ impl<M: Conditional> Statement<M> {
             (Some(row_count), Some(Some(offset))) => (Some(Limit { row_count, offset: Some(offset) }), None),
             _ => (None, Some(LimitExpr { row_count: rows.clone(), offset: offset.clone() })),
         };
-        self.limit = Some((rows, offset));
+        self.limit = Some(Box::new((rows, offset)));
         self
     }
 }
