@@ -116,6 +116,12 @@ impl Collection {
         admin::create_collection(&self.schema, &self.name, options)
     }
 
+    /// Makes it unless it is there; one that is there gets the options, too. Error 5156: there is something else of that
+    /// name.
+    pub fn ensure(&self, options: &CollectionOptions) -> StmtExecute {
+        admin::ensure_collection(&self.schema, &self.name, options)
+    }
+
     /// Changes its options.
     pub fn modify_options(&self, options: &CollectionOptions) -> StmtExecute {
         admin::modify_collection_options(&self.schema, &self.name, options)

@@ -53,6 +53,11 @@ impl Statement<Update> {
         self.change(ColumnIdentifier::default(), UpdateType::MergePatch, Some(document.into()))
     }
 
+    /// Merges an object into the document: of what both have, an array is made of both values.
+    pub fn merge(self, document: impl Into<Value>) -> Self {
+        self.change(ColumnIdentifier::default(), UpdateType::ItemMerge, Some(document.into()))
+    }
+
     /// Merges an object into a table's column of JSON, as RFC 7396 has it.
     pub fn patch_column(mut self, column: &str, document: impl Into<Value>) -> Self {
         let Some(target) = self.target(column) else { return self };

@@ -162,11 +162,7 @@ fn number(rest: &str, at: usize, before: Option<&Spanned>) -> Result<(Token, usi
     let token = if float {
         Token::Float(text.parse().map_err(|_| bad())?)
     } else {
-        match text.parse() {
-            Ok(number) => Token::Int(number),
-            // More than 64 bits hold: as close as a double comes.
-            Err(_) => Token::Float(text.parse().map_err(|_| bad())?),
-        }
+        Token::Int(text.parse().map_err(|_| bad())?)
     };
     Ok((token, len))
 }
@@ -195,12 +191,12 @@ mod tests {
     fn numbers_and_paths_share_the_point() {
         assert_eq!(tokens("1.5"), [Token::Float(1.5)]);
         assert_eq!(tokens(".5e1 2E-1 3"), [Token::Float(5.0), Token::Float(0.2), Token::Int(3)]);
-        assert_eq!(tokens("18446744073709551616"), [Token::Float(18_446_744_073_709_551_616.0)]);
+        assert_eq!(tokens("18446744073709551615"), [Token::Int(u64::MAX)]);
         assert_eq!(
             tokens("0x1F X'ff' a.0"),
             [Token::Int(31), Token::Int(255), word("a"), Token::Sign("."), Token::Int(0)]
         );
-        for text in ["0x10000000000000000", "x'1", "x'g'"] {
+        for text in ["18446744073709551616", "0x10000000000000000", "x'1", "x'g'"] {
             assert_eq!(lex(text).unwrap_err().fault(), &ExprFault::Number, "{text}");
         }
         let path = [word("a"), Token::Sign("."), Token::Int(1), Token::Sign("."), word("b")];

@@ -133,6 +133,11 @@ pub(super) fn changes(context: &Context) -> Result<()> {
             "many": u64::MAX, "copy": ["Oslo", {"n": "Ann"}],
         });
         expect("document", &session.execute(people.get_one::<Json>("1")).await?, &Some(should))?;
+        let merged = people.modify("_id = '3'").merge(Value::json(r#"{"age": 41, "new": 1}"#));
+        expect("merged", &session.execute(merged).await?.affected, &Some(1))?;
+        let cid = json!({"_id": "3", "name": "Cid", "age": [40, 41], "new": 1});
+        expect("arrays", &session.execute(people.get_one::<Json>("3")).await?, &Some(cid))?;
+        session.execute(people.modify("_id = '3'").set("age", 40)).await?;
         let some = people.modify("true").set("seen", 1).sort("age DESC, _id").limit(2);
         expect("limited", &session.execute(some).await?.affected, &Some(2))?;
         let seen = people.find("seen = 1").fields("_id").sort("_id");

@@ -28,7 +28,8 @@ pub(super) fn objects(context: &Context) -> Result<()> {
         let is_there = session.execute(schema.collection("plain").exists()).await?;
         expect("a table is no collection", &is_there, &false)?;
         expect("nor a view", &session.execute(table.is_view()).await?, &false)?;
-        let ensure = admin::ensure_collection(schema.name(), "plain", &CollectionOptions::default());
+        session.execute(two.ensure(&CollectionOptions::default())).await?;
+        let ensure = schema.collection("plain").ensure(&CollectionOptions::default());
         refused("nor can it become one", session.execute(ensure).await, 5156)?;
         let mut collections = session.execute(schema.collections()).await?;
         collections.sort();
