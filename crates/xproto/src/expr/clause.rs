@@ -15,7 +15,7 @@ pub fn parse_list(text: &str, model: Model, known: &mut Placeholders) -> Result<
 }
 
 /// Parses `EXPR [[AS] NAME], ...`. Where a document's field has no name it gets its own text as one, as servers want a
-/// name.
+/// name; an object `{...}` alone is the document itself.
 ///
 /// # Errors
 /// [`ExprError`].
@@ -24,26 +24,33 @@ pub fn parse_projections(
     model: Model,
     known: &mut Placeholders,
 ) -> Result<Vec<Projection>, ExprError> {
-    all(text, model, known, |parser| parser.several(|parser| projection(parser, text)))
+    let mut list = all(text, model, known, |parser| parser.several(|parser| projection(parser, text)))?;
+    if let [(Projection { source, alias }, false)] = &mut list[..]
+        && source.object.is_some()
+    {
+        *alias = None;
+    }
+    Ok(list.into_iter().map(|(projection, _)| projection).collect())
 }
 
-fn projection(parser: &mut Parser, text: &str) -> Result<Projection, ExprError> {
+/// A projection, and whether its name was given.
+fn projection(parser: &mut Parser, text: &str) -> Result<(Projection, bool), ExprError> {
     let start = parser.at();
     let source = parser.expr()?;
     let end = parser.at();
-    let alias = if parser.take("AS") || matches!(parser.peek(), Some(Token::Word { .. })) {
+    let named = parser.take("AS") || matches!(parser.peek(), Some(Token::Word { .. }));
+    let alias = if named {
         let Some(Token::Word { name, .. } | Token::Text(name)) = parser.peek() else {
             return Err(parser.expected("a name"));
         };
         let name = name.clone();
         parser.advance();
         Some(name)
-    } else if parser.model == Model::Document && source.object.is_none() {
-        Some(text.get(start..end).unwrap_or(text).trim().to_owned())
     } else {
-        None
+        let own = || text.get(start..end).unwrap_or(text).trim().to_owned();
+        (parser.model == Model::Document).then(own)
     };
-    Ok(Projection { source, alias })
+    Ok((Projection { source, alias }, named))
 }
 
 /// Parses `EXPR [ASC|DESC], ...`.

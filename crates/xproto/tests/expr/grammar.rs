@@ -123,9 +123,11 @@ fn lists_of_clauses() {
         parse_projections("a.b as x, count(*) n, {c: 1}, d", Model::Document, &mut Placeholders::default())
             .unwrap();
     let aliases: Vec<_> = projections.iter().map(|projection| projection.alias.as_deref()).collect();
-    assert_eq!(aliases, [Some("x"), Some("n"), None, Some("d")]);
+    assert_eq!(aliases, [Some("x"), Some("n"), Some("{c: 1}"), Some("d")]);
     let projections = parse_projections("a, b as c", Model::Table, &mut Placeholders::default()).unwrap();
     assert_eq!(projections[0].alias, None);
+    let document = parse_projections("{c: 1}", Model::Document, &mut Placeholders::default()).unwrap();
+    assert_eq!((document.len(), document[0].alias.as_deref()), (1, None));
     let orders = parse_orders("a desc, b asc, c", Model::Table, &mut Placeholders::default()).unwrap();
     assert_eq!(orders.iter().map(|order| order.direction).collect::<Vec<_>>(), [Some(2), Some(1), None]);
     assert!(parse_orders("a b", Model::Table, &mut Placeholders::default()).is_err());
