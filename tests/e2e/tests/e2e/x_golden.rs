@@ -89,7 +89,7 @@ fn one(context: &Context, instance: &mut Instance, scenario: &XScenario, folder:
     let socket = server.mysqlx_socket.as_deref().context("no X socket")?;
     for account in &scenario.warm {
         let url = format!("mysqlx://{account}@/?auth=PLAIN&socket={}", socket.display());
-        let warmed = tool::told(&mut Command::new(tool::program()?).args(["run", &url, "-"]), "")?;
+        let warmed = tool::told(Command::new(tool::program()?).args(["run", &url, "-"]), "")?;
         ensure!(
             warmed.stderr.is_empty() && warmed.stdout.contains("connect: OK"),
             "{url}: {}",
