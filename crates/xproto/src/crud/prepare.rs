@@ -1,7 +1,7 @@
 //! Statements to prepare.
 
 use super::error::CrudError;
-use super::statement::{Crud, Statement};
+use super::statement::{Crud, Statement, Template};
 use crate::messages::prepare::Prepare;
 
 /// A statement to prepare, and what its execution is to be given.
@@ -12,6 +12,8 @@ pub struct Prepared {
     pub message: Box<Prepare>,
     /// The placeholders without values, in the order of the arguments of `Execute`.
     pub parameters: Vec<String>,
+    /// Whether they were written as `:name`; `?` has a number for a name.
+    pub named: bool,
 }
 
 impl<M: Crud> Statement<M> {
@@ -20,8 +22,8 @@ impl<M: Crud> Statement<M> {
     /// # Errors
     /// As [`build`](Self::build), but for unbound placeholders.
     pub fn prepare(self, id: u32) -> Result<Prepared, CrudError> {
-        let (message, parameters) = self.template()?;
+        let Template { message, parameters, named } = self.template()?;
         let message = Box::new(Prepare { stmt_id: id, stmt: message.into_one_of() });
-        Ok(Prepared { message, parameters })
+        Ok(Prepared { message, parameters, named })
     }
 }

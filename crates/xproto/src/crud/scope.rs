@@ -25,6 +25,8 @@ pub(super) struct Bound {
     pub(super) args: Vec<Scalar>,
     /// The names of the others.
     pub(super) parameters: Vec<String>,
+    /// Whether these are names, and not numbers.
+    pub(super) named: bool,
 }
 
 impl Scope {
@@ -107,6 +109,7 @@ impl Scope {
             .collect();
         let parameters = names.iter().zip(&values).filter(|(_, value)| value.is_none());
         let parameters = parameters.map(|(name, _)| name.clone()).collect();
-        Ok(Bound { positions, args: values.into_iter().flatten().collect(), parameters })
+        let named = self.placeholders.are_named();
+        Ok(Bound { positions, args: values.into_iter().flatten().collect(), parameters, named })
     }
 }

@@ -27,6 +27,13 @@ pub struct Statement<M> {
     limit: Option<Box<(Expr, Option<Expr>)>>,
 }
 
+/// A message, and the names of its placeholders that are not bound.
+pub(super) struct Template<M> {
+    pub(super) message: Box<M>,
+    pub(super) parameters: Vec<String>,
+    pub(super) named: bool,
+}
+
 /// A message of `Mysqlx.Crud` that a [`Statement`] builds.
 pub trait Crud: crate::ClientMessage + Clone + private::Parts {}
 
@@ -103,20 +110,20 @@ impl<M: Crud> Statement<M> {
     /// # Errors
     /// The first text that did not parse, or [`CrudError::Unbound`] for the first placeholder without a value.
     pub fn build(self) -> Result<M, CrudError> {
-        let (message, mut parameters) = self.template()?;
+        let Template { message, mut parameters, .. } = self.template()?;
         match parameters.is_empty() {
             true => Ok(*message),
             false => Err(CrudError::Unbound(parameters.swap_remove(0).into())),
         }
     }
 
-    /// The message, and the names of its unbound placeholders. Their positions come behind those of the bound ones.
-    pub(super) fn template(mut self) -> Result<(Box<M>, Vec<String>), CrudError> {
-        let Bound { positions, args, parameters } = self.scope.close()?;
+    /// The message with what is bound. The positions of other placeholders come behind those of the bound ones.
+    pub(super) fn template(mut self) -> Result<Template<M>, CrudError> {
+        let Bound { positions, args, parameters, named } = self.scope.close()?;
         self.message.check()?;
         self.message.each(&mut |expr| number(expr, &positions));
         self.message.set_args(args);
-        Ok((self.message, parameters))
+        Ok(Template { message: self.message, parameters, named })
     }
 }
 

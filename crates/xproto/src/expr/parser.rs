@@ -47,6 +47,12 @@ impl Placeholders {
         &self.names
     }
 
+    /// Whether they are written as `:name`, not as `?`.
+    #[must_use]
+    pub fn are_named(&self) -> bool {
+        self.named.unwrap_or_default()
+    }
+
     /// The position of the next one; `None` if those before are of the other kind.
     pub(super) fn position(&mut self, name: Option<String>) -> Option<usize> {
         let named = name.is_some();

@@ -136,6 +136,10 @@ pub(super) fn views(context: &Context) -> Result<()> {
         let shown: Vec<(String, Option<String>)> =
             rows(&mut session, view.select("id, called").sort("id")).await?;
         expect("it shows", &shown, &vec![("1".to_owned(), Some("Ann".to_owned())), ("2".to_owned(), None)])?;
+        let bound = people.find("age < :age").fields("_id").bind("age", 18);
+        session.execute(CreateView::new(schema.name(), "minors", bound)).await?;
+        let shown: Vec<String> = rows(&mut session, schema.collection("minors").find_all()).await?;
+        expect("what was bound is in it", &shown, &vec![r#"{"_id": "2"}"#.to_owned()])?;
         session.execute(DropView::new(schema.name(), "adults")).await?;
         refused("gone", session.execute(DropView::new(schema.name(), "adults")).await, 1051)?;
         let note = session.execute(DropView::new(schema.name(), "adults").if_exists()).await?;
