@@ -29,8 +29,13 @@ async fn connects(args: &ConnectArgs, options: &Arc<Options>) -> Result<Exit, Fa
     for _ in 0..times.get() {
         reports.push(connect(options, runtime, args.format).await?);
     }
-    let Some(stats) = Stats::of(&reports) else { return Ok(Exit::Connected) };
-    match args.format {
+    show_all(&reports, args.format)
+}
+
+/// Shows what several connects have in common.
+pub(crate) fn show_all(reports: &[Report], format: Format) -> Result<Exit, Failure> {
+    let Some(stats) = Stats::of(reports) else { return Ok(Exit::Connected) };
+    match format {
         Format::Text => print(&text::table(&stats, text::columns()))?,
         Format::Json => json::write(&mut io::stdout().lock(), &stats)?,
         Format::Jsonl => {}
@@ -62,7 +67,7 @@ async fn connect(
     Ok(report)
 }
 
-fn show(report: &Report, format: Format) -> Result<(), Failure> {
+pub(crate) fn show(report: &Report, format: Format) -> Result<(), Failure> {
     match format {
         Format::Text => print(&text::report(report, text::columns()))?,
         Format::Json => json::write(&mut io::stdout().lock(), report)?,

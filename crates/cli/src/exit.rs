@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
-use porpoise::classic::{ClassicErrorKind, ClientError, RowError};
+use porpoise::classic::{ClassicErrorKind, ClientError, RowError, ServerError};
 use porpoise::classic_connect::{ConnectError, ConnectErrorKind, ConnectStage};
 use porpoise::driver::UrlError;
 use porpoise::wire::Lost;
@@ -96,6 +96,8 @@ pub(crate) enum Failure {
     Script(String),
     /// A row that cannot be read.
     Row(RowError),
+    /// The same of the X Protocol.
+    XRow(Box<porpoise::xproto::RowError>),
     /// The runtime does not start.
     Runtime(io::Error),
     /// The output could not be written.
@@ -106,7 +108,7 @@ impl Failure {
     pub(crate) const fn exit(&self) -> Exit {
         match self {
             Self::Config(_) | Self::Password(_) | Self::Script(_) => Exit::Usage,
-            Self::Row(_) => Exit::Protocol,
+            Self::Row(_) | Self::XRow(_) => Exit::Protocol,
             Self::Runtime(_) => Exit::Network,
             Self::Output(_) => Exit::Output,
         }
@@ -123,6 +125,7 @@ impl fmt::Display for Failure {
             Self::Config(error) => error.fmt(f),
             Self::Password(error) | Self::Script(error) => f.write_str(error),
             Self::Row(error) => error.fmt(f),
+            Self::XRow(error) => error.fmt(f),
             Self::Runtime(error) => write!(f, "the runtime does not start: {error}"),
             Self::Output(error) => write!(f, "the output could not be written: {error}"),
         }
@@ -153,6 +156,11 @@ pub(crate) fn code_name(error: &Error) -> Option<&'static str> {
         Error::Connect(error) => error.code_name(),
         error => ClientError::name(error.code()),
     }
+}
+
+/// The name of an error number of the client, or of the server.
+pub(crate) fn number_name(errno: u16) -> Option<&'static str> {
+    ClientError::name(errno).or_else(|| ServerError::by_code(errno).map(|known| known.name))
 }
 
 #[cfg(test)]

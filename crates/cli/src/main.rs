@@ -53,7 +53,9 @@ fn main() -> ExitCode {
         Err(error) => return args::refuse(&error).into(),
     };
     let done = match &cli.command {
+        Command::Connect(args) if x::is_x(&args.connection.url) => x::connect::run(args),
         Command::Connect(args) => connect::run(args),
+        Command::Query(args) if x::is_x(&args.connection.url) => x::query::run(args),
         Command::Query(args) => query::run(args),
         Command::Run(args) if x::is_x(&args.connection.url) => x::run::run(args),
         Command::Run(args) => run::run(args),

@@ -1,13 +1,17 @@
 //! What one connect did, as plain data: what every format shows.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use porpoise::classic::Collation;
 use porpoise::classic_connect::{ConnectError, ConnectErrorKind, ConnectStage, TlsUse};
+use porpoise::transport::TlsFacts;
 use porpoise::{Client, Error, FlightRecord, Options, Target};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::exit::{self, Exit};
+use crate::text::Part;
 
 /// One connect.
 #[derive(Clone, Debug, Serialize)]
@@ -26,6 +30,9 @@ pub(crate) struct Report {
     pub(crate) tls: Option<Tls>,
     pub(crate) auth: Option<Auth>,
     pub(crate) session: Option<Session>,
+    /// What a connect of the X Protocol gave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) x: Option<XSession>,
     pub(crate) error: Option<Fault>,
     /// Why there is no TLS, if there is none and the connect came that far.
     #[serde(skip)]
@@ -35,11 +42,16 @@ pub(crate) struct Report {
 }
 
 /// A stage that was entered.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Row {
     #[serde(rename = "n")]
     pub(crate) number: u8,
     pub(crate) name: &'static str,
+    /// The mechanism that ran in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) mechanism: Option<String>,
+    #[serde(skip)]
+    pub(crate) part: Part,
     #[serde(rename = "enter_us", serialize_with = "micros")]
     pub(crate) enter: Duration,
     #[serde(rename = "leave_us", serialize_with = "micros")]
@@ -52,6 +64,14 @@ pub(crate) struct Row {
 impl Row {
     pub(crate) fn time(&self) -> Duration {
         self.leave.saturating_sub(self.enter)
+    }
+
+    /// Its name, with the mechanism.
+    pub(crate) fn title(&self) -> Cow<'static, str> {
+        match &self.mechanism {
+            Some(mechanism) => format!("{} {mechanism}", self.name).into(),
+            None => self.name.into(),
+        }
     }
 }
 
@@ -73,6 +93,19 @@ pub(crate) struct Tls {
     pub(crate) name_verified: bool,
 }
 
+impl Tls {
+    pub(crate) const fn of(facts: &TlsFacts) -> Self {
+        Self {
+            version: facts.version,
+            cipher: facts.cipher_suite,
+            group: facts.group,
+            resumed: facts.resumed,
+            chain_verified: facts.verified,
+            name_verified: facts.name_verified,
+        }
+    }
+}
+
 /// How the login went.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Auth {
@@ -90,6 +123,17 @@ pub(crate) struct Session {
     pub(crate) collation: Option<&'static str>,
     pub(crate) collation_id: u16,
     pub(crate) capabilities: Vec<&'static str>,
+}
+
+/// What a connect of the X Protocol gave.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct XSession {
+    pub(crate) client_id: Option<u64>,
+    pub(crate) schema: Option<String>,
+    pub(crate) expired: bool,
+    pub(crate) compressed: bool,
+    /// As the server lists them, if it was asked.
+    pub(crate) capabilities: Option<Map<String, Value>>,
 }
 
 /// Why a connect failed.
@@ -130,20 +174,14 @@ impl Report {
                 address: record.address.map(|address| address.to_string()),
                 version: (!version.is_empty()).then(|| version.to_owned()),
             },
-            tls: record.tls.map(|facts| Tls {
-                version: facts.version,
-                cipher: facts.cipher_suite,
-                group: facts.group,
-                resumed: facts.resumed,
-                chain_verified: facts.verified,
-                name_verified: facts.name_verified,
-            }),
+            tls: record.tls.as_ref().map(Tls::of),
             auth: (!record.auth_plugin.is_empty()).then(|| Auth {
                 plugin: record.auth_plugin.clone(),
                 path: record.auth_path,
                 factors: record.auth_factors,
             }),
             session: client.map(|client| Session::new(client, options)),
+            x: None,
             error: result.as_ref().err().map(Fault::new),
             plain: record.tls.is_none().then(|| plain(options, record)).flatten(),
             exit: result.as_ref().err().map_or(Exit::Connected, Exit::of),
@@ -155,6 +193,8 @@ fn rows(record: &FlightRecord) -> Vec<Row> {
     let row = |stage: &porpoise::StageRecord| Row {
         number: stage.stage.number,
         name: stage.stage.name,
+        mechanism: None,
+        part: Part::of(stage.stage.number),
         enter: stage.enter,
         leave: stage.leave,
         bytes_in: stage.bytes_in,
@@ -254,7 +294,8 @@ pub(crate) mod samples {
         let row = |&(name, number, micros, bytes_in, bytes_out, round_trips)| {
             let enter = now;
             now += Duration::from_micros(micros);
-            Row { number, name, enter, leave: now, bytes_in, bytes_out, round_trips }
+            let (mechanism, part) = (None, Part::of(number));
+            Row { number, name, mechanism, part, enter, leave: now, bytes_in, bytes_out, round_trips }
         };
         stages.iter().map(row).collect()
     }
@@ -274,6 +315,7 @@ pub(crate) mod samples {
             tls: None,
             auth: None,
             session: None,
+            x: None,
             error: None,
             plain: None,
             exit: Exit::Connected,

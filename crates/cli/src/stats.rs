@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::report::{Report, micros};
+use crate::text::Part;
 
 /// Many connects with the same options.
 #[derive(Clone, Debug, Serialize)]
@@ -34,6 +35,8 @@ pub(crate) struct Stage {
     #[serde(rename = "n")]
     pub(crate) number: u8,
     pub(crate) name: &'static str,
+    #[serde(skip)]
+    pub(crate) part: Part,
     #[serde(flatten)]
     pub(crate) spread: Spread,
 }
@@ -97,10 +100,11 @@ impl Stats {
 }
 
 fn stages(reports: &[&Report]) -> Vec<Stage> {
-    let mut known: Vec<(u8, &'static str)> = Vec::new();
+    let mut known: Vec<(u8, &'static str, Part)> = Vec::new();
     for row in reports.iter().flat_map(|report| &report.stages) {
-        if !known.contains(&(row.number, row.name)) {
-            known.push((row.number, row.name));
+        let stage = (row.number, row.name, row.part);
+        if !known.contains(&stage) {
+            known.push(stage);
         }
     }
     let times = |number: u8| -> Vec<Duration> {
@@ -111,7 +115,8 @@ fn stages(reports: &[&Report]) -> Vec<Stage> {
         };
         reports.iter().filter_map(of_one).collect()
     };
-    let stage = |(number, name)| Some(Stage { number, name, spread: Spread::of(&mut times(number))? });
+    let stage =
+        |(number, name, part)| Some(Stage { number, name, part, spread: Spread::of(&mut times(number))? });
     known.into_iter().filter_map(stage).collect()
 }
 
@@ -164,7 +169,7 @@ mod tests {
     #[test]
     fn a_stage_that_is_entered_twice_counts_its_sum() {
         let mut report = samples::connected();
-        let twice = report.stages[1];
+        let twice = report.stages[1].clone();
         report.stages.push(twice);
         let stats = Stats::of(&[report]).unwrap();
         let names: Vec<_> = stats.stages.iter().filter(|stage| stage.number == 3).collect();

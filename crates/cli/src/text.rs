@@ -42,15 +42,18 @@ pub(crate) fn width() -> usize {
 pub(crate) enum Part {
     Network,
     Greeting,
+    /// Of the X Protocol: capabilities.
+    Negotiation,
     Tls,
     Login,
     Preparation,
 }
 
 impl Part {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Network, Self::Greeting, Self::Tls, Self::Login, Self::Preparation];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Network, Self::Greeting, Self::Negotiation, Self::Tls, Self::Login, Self::Preparation];
 
+    /// That of a stage of the classic connect.
     pub(crate) const fn of(stage: u8) -> Self {
         match stage {
             0..=4 => Self::Network,
@@ -65,6 +68,7 @@ impl Part {
         match self {
             Self::Network => "network",
             Self::Greeting => "greeting",
+            Self::Negotiation => "negotiation",
             Self::Tls => "TLS",
             Self::Login => "login",
             Self::Preparation => "preparation",
@@ -74,7 +78,7 @@ impl Part {
     pub(crate) const fn style(self) -> Style {
         match self {
             Self::Network => AnsiColor::Blue.on_default(),
-            Self::Greeting => AnsiColor::Cyan.on_default(),
+            Self::Greeting | Self::Negotiation => AnsiColor::Cyan.on_default(),
             Self::Tls => AnsiColor::Green.on_default(),
             Self::Login => AnsiColor::Yellow.on_default(),
             Self::Preparation => AnsiColor::Magenta.on_default(),

@@ -1,11 +1,14 @@
 //! The X Protocol: `mysqlx://` URLs.
 
+pub(crate) mod connect;
 mod crud;
 mod exit;
 mod login;
 mod output;
 mod patience;
+pub(crate) mod query;
 mod reply;
+pub(crate) mod report;
 mod request;
 pub(crate) mod run;
 mod shell;

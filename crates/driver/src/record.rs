@@ -2,14 +2,15 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use porpoise_classic::CapabilityFlags;
-use porpoise_trace::{MachineKind, StageId};
+use porpoise_trace::{MachineKind, StageId, XEvent};
 use porpoise_transport::TlsFacts;
 
 /// What one connect did, stage by stage.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct FlightRecord {
-    /// The stages in the order in which they were entered.
+    /// The stages in the order in which they were entered. Of the X Protocol they are the states of its life cycle, and
+    /// CONNECT and TLS_HANDSHAKE before what these lead to.
     pub stages: Vec<StageRecord>,
     /// From the first stage's entry to the last one's end.
     pub total: Duration,
@@ -63,6 +64,10 @@ impl FlightRecord {
     }
 }
 
+/// Dialing is no state of the X Protocol's life cycle, nor is the handshake, but each takes its time.
+const CONNECT: StageId = StageId::new(MachineKind::X, 10, "CONNECT");
+const TLS_HANDSHAKE: StageId = StageId::new(MachineKind::X, 11, "TLS_HANDSHAKE");
+
 /// Fills a [`FlightRecord`] while the connect runs.
 #[derive(Debug)]
 pub(crate) struct Recorder {
@@ -97,6 +102,15 @@ impl Recorder {
         self.open = true;
         let fresh = StageRecord { stage, enter, leave: enter, bytes_in: 0, bytes_out: 0, round_trips: 0 };
         self.record.stages.push(fresh);
+    }
+
+    pub(crate) fn x_event(&mut self, event: &XEvent<'_>) {
+        match event {
+            XEvent::Connecting => self.enter(CONNECT),
+            XEvent::TlsConnect => self.enter(TLS_HANDSHAKE),
+            XEvent::Mechanism { name } if !self.over => self.record.mechanisms.push((*name).to_owned()),
+            _ => {}
+        }
     }
 
     fn leave(&mut self, now: Duration) {

@@ -110,8 +110,8 @@ impl TraceSink for Tap {
             XEvent::MessageReceived(message) => XEvent::MessageReceived(message.flight(inner.flights.last)),
             other => other,
         };
-        if let (Some(recorder), XEvent::Mechanism { name }) = (&mut inner.recorder, event) {
-            recorder.record.mechanisms.push((*name).to_owned());
+        if let Some(recorder) = &mut inner.recorder {
+            recorder.x_event(event);
         }
         if let Some(sink) = inner.sink.as_mut().filter(|sink| sink.on()) {
             sink.x_event(state, event);

@@ -7,6 +7,8 @@ use crate::messages::{self, notice};
 use crate::{Algorithm, ClientKind, LifeCycle, ServerKind};
 
 /// `CR_*` numbers of MySQL's own library.
+const CR_CONN_HOST_ERROR: u16 = 2003;
+const CR_UNKNOWN_HOST: u16 = 2005;
 const CR_SERVER_GONE_ERROR: u16 = 2006;
 const CR_VERSION_ERROR: u16 = 2007;
 const CR_SERVER_LOST: u16 = 2013;
@@ -155,6 +157,8 @@ impl XError {
             XErrorKind::ClassicGreeting => CR_VERSION_ERROR,
             XErrorKind::NotBuilt(_) => CR_COMPRESSION_WRONGLY_CONFIGURED,
             XErrorKind::BytesBeforeTls { .. } | XErrorKind::Lost(Lost::Tls { .. }) => CR_SSL_CONNECTION_ERROR,
+            XErrorKind::Lost(Lost::Resolve(_)) => CR_UNKNOWN_HOST,
+            XErrorKind::Lost(Lost::Dial(_)) => CR_CONN_HOST_ERROR,
             XErrorKind::Lost(Lost::Write(_)) => CR_SERVER_GONE_ERROR,
             XErrorKind::Lost(_) => CR_SERVER_LOST,
         }
@@ -181,7 +185,11 @@ impl XError {
 
 impl fmt::Display for XError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "connection lost in {}: ", self.state())?;
+        match self.kind() {
+            // There was none yet.
+            XErrorKind::Lost(Lost::Resolve(_) | Lost::Dial(_)) => {}
+            _ => write!(f, "connection lost in {}: ", self.state())?,
+        }
         match self.kind() {
             XErrorKind::Frame(error) => write!(f, "{error}"),
             XErrorKind::Message { kind, error } => write!(f, "a broken {kind} came: {error}"),

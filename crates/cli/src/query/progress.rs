@@ -1,8 +1,6 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
-use porpoise::classic::RowBatch;
-
 use crate::text;
 
 /// What takes no longer needs none.
@@ -26,12 +24,12 @@ impl Progress {
         Self { on, begun, shown: None, rows: 0, bytes: 0 }
     }
 
-    pub(super) fn add(&mut self, batch: &RowBatch) {
+    pub(super) fn add(&mut self, rows: u64, bytes: impl FnOnce() -> u64) {
         if !self.on {
             return;
         }
-        self.rows += batch.len() as u64;
-        self.bytes += batch.iter().map(|row| row.payload().len() as u64).sum::<u64>();
+        self.rows += rows;
+        self.bytes += bytes();
         let (elapsed, pause) = (self.begun.elapsed(), self.shown.map(|shown| shown.elapsed()));
         if elapsed >= PATIENCE && pause.is_none_or(|pause| pause >= PAUSE) {
             self.shown = Some(Instant::now());

@@ -6,7 +6,8 @@ use std::time::Duration;
 use anstyle::Style;
 
 use super::{BAD, DIM, GOOD, PLAIN, Part, WARN, shown, time};
-use crate::report::{Auth, Fault, Report, Session, Tls};
+use crate::report::{Auth, Fault, Report, Session, Tls, XSession};
+use crate::x::report::brief;
 
 const LABEL: usize = 16;
 /// A blank at which no line is broken.
@@ -67,6 +68,9 @@ pub(super) fn details(out: &mut String, report: &Report, columns: usize) {
     if let Some(session) = &report.session {
         negotiated(&mut details, session);
     }
+    if let Some(session) = &report.x {
+        x_negotiated(&mut details, session);
+    }
 }
 
 fn failure(details: &mut Details<'_>, fault: &Fault) {
@@ -87,7 +91,7 @@ fn failure(details: &mut Details<'_>, fault: &Fault) {
 /// Where the time went.
 fn shares(report: &Report) -> String {
     let parts = Part::ALL.into_iter().filter_map(|part| {
-        let rows = report.stages.iter().filter(|row| Part::of(row.number) == part);
+        let rows = report.stages.iter().filter(|row| row.part == part);
         let spent: Duration = rows.map(crate::report::Row::time).sum();
         let share =
             if report.total.is_zero() { 0.0 } else { spent.as_secs_f64() / report.total.as_secs_f64() };
@@ -129,4 +133,24 @@ fn negotiated(details: &mut Details<'_>, session: &Session) {
     let names: Vec<_> =
         session.capabilities.iter().map(|name| name.strip_prefix("CLIENT_").unwrap_or(name)).collect();
     details.line("capabilities", &names.join(" "));
+}
+
+fn x_negotiated(details: &mut Details<'_>, session: &XSession) {
+    if let Some(id) = session.client_id {
+        details.line("client", &id.to_string());
+    }
+    if let Some(schema) = &session.schema {
+        details.line("schema", schema);
+    }
+    if session.expired {
+        details.styled("password", WARN, "expired: all that can be done is to set a new one");
+    }
+    if session.compressed {
+        details.line("compression", "on");
+    }
+    let mut label = "capabilities";
+    for (name, value) in session.capabilities.iter().flatten() {
+        details.line(label, &format!("{name}={}", brief(value)));
+        label = "";
+    }
 }

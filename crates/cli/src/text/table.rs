@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{BAD, BOLD, DIM, Part, bar, shown, time};
+use super::{BAD, BOLD, DIM, bar, shown, time};
 use crate::stats::{Spread, Stats};
 
 /// Two blanks, four times a blank and a time, two blanks before the bar.
@@ -59,7 +59,7 @@ fn rows(out: &mut String, stats: &Stats, total: &Spread, columns: usize) {
     );
     for stage in &stats.stages {
         let drawn = bar(Duration::ZERO, stage.spread.median, total.median, width);
-        let style = Part::of(stage.number).style();
+        let style = stage.part.style();
         let _ = writeln!(out, "{:names$}{}  {style}{drawn}{style:#}", stage.name, figures(&stage.spread));
     }
     let _ = writeln!(out, "{BOLD}{:names$}{}{BOLD:#}", "total", figures(total));

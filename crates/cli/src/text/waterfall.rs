@@ -3,14 +3,15 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{BAD, BOLD, DIM, Part, bar, bytes, time};
+use super::{BAD, BOLD, DIM, bar, bytes, time};
 use crate::report::{Report, Row};
 
 /// Two blanks, start, blank, time, blank, bar, blank, in, blank, out, blank, round trips.
 const FIXED: usize = 2 + 7 + 1 + 7 + 1 + 1 + 5 + 1 + 5 + 1 + 3;
 
 pub(super) fn waterfall(out: &mut String, report: &Report, columns: usize) {
-    let names = report.stages.iter().map(|row| row.name.len()).max().unwrap_or_default().max("total".len());
+    let names =
+        report.stages.iter().map(|row| row.title().len()).max().unwrap_or_default().max("total".len());
     let width = columns.saturating_sub(names + FIXED).max(8);
     let died = report.error.as_ref().and_then(|error| error.stage);
     let died = died.and_then(|stage| report.stages.iter().rposition(|row| row.name == stage));
@@ -50,7 +51,7 @@ fn line(out: &mut String, row: &Row, total: Duration, widths: Widths, died: bool
         }
         drawn.push('✗');
     }
-    let style = if died { BAD } else { Part::of(row.number).style() };
+    let style = if died { BAD } else { row.part.style() };
     let idle = row.bytes_in == 0 && row.bytes_out == 0 && row.time() < Duration::from_nanos(500);
     let name = if died {
         BAD
@@ -67,7 +68,7 @@ fn line(out: &mut String, row: &Row, total: Duration, widths: Widths, died: bool
     let _ = writeln!(
         out,
         "{name}{:names$}{name:#}  {DIM}{:>7}{DIM:#} {:>7} {style}{drawn}{style:#}{:gap$}{counts}",
-        row.name,
+        row.title(),
         time(row.enter),
         time(row.time()),
         "",
