@@ -16,7 +16,7 @@ pub(crate) fn column(name: &[u8], column_type: u8, flags: u16, collation: u16) -
 
 pub(crate) fn columns(definitions: &[Vec<u8>]) -> Columns {
     let mut collector = Collector::default();
-    definitions.iter().for_each(|definition| collector.push(definition, 1 << 20).unwrap());
+    definitions.iter().for_each(|definition| collector.keep(definition));
     collector.finish(&mut Columns::default()).unwrap()
 }
 

@@ -7,7 +7,7 @@ use porpoise_trace::{Payload, TraceEvent, TraceSink};
 use porpoise_wire::{Cx, HEADER_LEN, Peek, Step, WireError};
 
 use crate::packets::{EofPacket, ErrPacket, is_short_end};
-use crate::reply::Read;
+use crate::reply::{AGAIN, Read};
 use crate::row::{Encoding, RowError};
 use crate::session::Session;
 use crate::state::State;
@@ -52,13 +52,13 @@ impl Session {
     ) -> Read {
         self.tell_read(cx);
         let Some(peek) = self.framer.peek(cx.rx).map_err(|error| self.unread(error))? else {
-            return Ok(Some(Step::NeedRead { at_least: (cx.rx.len() + 1).max(HEADER_LEN + 1) }));
+            return Ok(Step::NeedRead { at_least: (cx.rx.len() + 1).max(HEADER_LEN + 1) });
         };
         let Some(first) = peek.first.filter(|_| is_long_row(peek, over, encoding, self.capabilities)) else {
             return self.rows(encoding, over, cx);
         };
         self.state = State::RowParts { encoding, first, size: 0 };
-        Ok(None)
+        Ok(AGAIN)
     }
 
     /// What is there of a large row.
@@ -70,7 +70,7 @@ impl Session {
         cx: &mut Cx<'_, T>,
     ) -> Read {
         let Some(part) = self.framer.take_part(cx.rx).map_err(|error| self.unread(error))? else {
-            return Ok(Some(Step::NeedRead { at_least: cx.rx.len() + 1 }));
+            return Ok(Step::NeedRead { at_least: cx.rx.len() + 1 });
         };
         let size = size.saturating_add(part.bytes.len());
         if part.last {
@@ -82,7 +82,7 @@ impl Session {
             self.state = State::RowParts { encoding, first, size };
         }
         let part = RowPart { bytes: part.bytes, first: part.first, last: part.last };
-        Ok(Some(Step::Event(Event::RowPart(part))))
+        Ok(Step::Event(Event::RowPart(part)))
     }
 }
 
@@ -342,7 +342,7 @@ mod tests {
         for column_type in types {
             // def and five empty names | 12 | collation | length | type | flags | decimals | reserved
             let head = b"\x03def\x00\x00\x00\x00\x00\x0c\x3f\x00\x0b\x00\x00\x00";
-            collector.push(&[&head[..], &[*column_type, 0, 0, 0, 0, 0]].concat(), 1 << 20).unwrap();
+            collector.keep(&[&head[..], &[*column_type, 0, 0, 0, 0, 0]].concat());
         }
         collector.finish(&mut Columns::default()).unwrap()
     }

@@ -199,6 +199,6 @@ impl Session {
             Some(run) => run.into_bytes().split_off(1),
             None => return self.packet(cx),
         };
-        Ok(Some(Step::Event(Event::Binlog(event))))
+        Ok(Step::Event(Event::Binlog(event)))
     }
 }

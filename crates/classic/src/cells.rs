@@ -189,7 +189,7 @@ mod tests {
         for column_type in types {
             // def and five empty names | 12 | collation | length | type | flags | decimals | reserved
             let head = b"\x03def\x00\x00\x00\x00\x00\x0c\x3f\x00\x0b\x00\x00\x00";
-            collector.push(&[&head[..], &[*column_type, 0, 0, 0, 0, 0]].concat(), 1 << 20).unwrap();
+            collector.keep(&[&head[..], &[*column_type, 0, 0, 0, 0, 0]].concat());
         }
         collector.finish(&mut Columns::default()).unwrap()
     }

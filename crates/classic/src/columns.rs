@@ -2,14 +2,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use porpoise_value::{ColumnSource, Kind, PlanError};
-use porpoise_wire::WireError;
+use porpoise_wire::{HEADER_LEN, MAX_FRAME_PAYLOAD, WireError};
 
 use crate::decode::quick::Shape;
 use crate::width::{self, Width};
 use crate::{ColumnDefinition41, ColumnFormat};
-
-/// Bytes before each definition in [`Set::raw`]: its length.
-const PREFIX: usize = 4;
 
 /// Up to this many bytes of definitions are allowed whatever the limit is, and are kept from one result to the next.
 const SMALL: usize = 16 << 10;
@@ -27,8 +24,11 @@ pub struct Columns {
 
 #[derive(Default)]
 struct Set {
-    /// The payloads as they came, each behind its length: equal bytes mean equal definitions.
+    /// The frames as they came: the column count, then the definitions. Those of a statement or of a field list have no
+    /// count before them.
     raw: Vec<u8>,
+    /// Length of the column count's frame.
+    head: usize,
     entries: Vec<Entry>,
 }
 
@@ -97,6 +97,20 @@ impl Columns {
         Some(self.set.as_deref()?.entries.get(index)?.kind)
     }
 
+    /// The column count and the definitions as they came with a result set, and how many frames they are.
+    #[inline]
+    pub(crate) fn frames(&self) -> Option<(&[u8], usize)> {
+        let set = self.set.as_deref().filter(|set| set.head > 0)?;
+        Some((&set.raw, self.count + 1))
+    }
+
+    /// The definition that begins so many bytes behind the first one: its header, and what comes behind that.
+    fn behind(&self, at: usize) -> Option<([u8; HEADER_LEN], &[u8])> {
+        let set = self.set.as_deref()?;
+        let (header, rest) = set.raw.get(set.head + at..)?.split_first_chunk()?;
+        Some((*header, rest))
+    }
+
     /// One for each column; none if the server sent no definitions.
     #[inline]
     pub(crate) fn entries(&self) -> &[Entry] {
@@ -139,22 +153,26 @@ impl ColumnSource for Columns {
 }
 
 impl Set {
+    fn payload(&self, entry: &Entry) -> Option<&[u8]> {
+        self.raw.get(entry.start..entry.end)
+    }
+
     fn definition(&self, entry: &Entry) -> Option<ColumnDefinition41<'_>> {
         // It was parsed before, so the error cannot come.
-        ColumnDefinition41::parse(self.raw.get(entry.start..entry.end)?).ok()
+        ColumnDefinition41::parse(self.payload(entry)?).ok()
     }
 
     /// Parses all of [`raw`](Self::raw).
     fn index(&mut self, count: usize) -> Result<(), WireError> {
         self.entries.clear();
         self.entries.reserve_exact(count);
-        let mut start = 0;
-        while let Some((prefix, left)) =
-            self.raw.get(start..).and_then(|left| left.split_first_chunk::<PREFIX>())
+        let mut start = self.head;
+        while let Some((header, left)) =
+            self.raw.get(start..).and_then(|left| left.split_first_chunk::<HEADER_LEN>())
         {
-            let len = u32::from_le_bytes(*prefix) as usize;
+            let len = payload_len(*header);
             let format = ColumnDefinition41::parse(left.get(..len).unwrap_or_default())?.format();
-            start += PREFIX;
+            start += HEADER_LEN;
             self.entries.push(Entry::new(start, start + len, format));
             start += len;
         }
@@ -162,13 +180,21 @@ impl Set {
     }
 }
 
+fn payload_len([a, b, c, _]: [u8; HEADER_LEN]) -> usize {
+    u32::from_le_bytes([a, b, c, 0]) as usize
+}
+
+/// The same definitions, whatever they came with.
+impl PartialEq for Set {
+    fn eq(&self, other: &Self) -> bool {
+        let payloads = self.entries.iter().map(|entry| self.payload(entry));
+        payloads.eq(other.entries.iter().map(|entry| other.payload(entry)))
+    }
+}
+
 impl PartialEq for Columns {
     fn eq(&self, other: &Self) -> bool {
-        let same = match (&self.set, &other.set) {
-            (Some(one), Some(two)) => one.raw == two.raw,
-            (one, two) => one.is_none() && two.is_none(),
-        };
-        same && self.count == other.count
+        self.count == other.count && self.set == other.set
     }
 }
 
@@ -189,7 +215,9 @@ impl fmt::Debug for Columns {
 /// Column definitions on their way.
 #[derive(Debug, Default)]
 pub(crate) struct Collector {
+    /// The column count's frame, if there is one, and the definitions that are not the last ones again.
     raw: Vec<u8>,
+    head: usize,
     count: usize,
     /// In place of [`raw`](Self::raw): so many bytes of the last definitions are what came.
     same: usize,
@@ -201,10 +229,15 @@ impl Collector {
         self.count
     }
 
+    /// Whether nothing came.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.count == 0 && self.head == 0
+    }
+
     /// Forgets what came.
     pub(crate) fn clear(&mut self) {
         self.raw.clear();
-        (self.count, self.same) = (0, 0);
+        (self.head, self.count, self.same) = (0, 0, 0);
     }
 
     /// Starts anew. What a large result left behind is freed before another one comes.
@@ -218,46 +251,59 @@ impl Collector {
         }
     }
 
-    /// Adds one that may be the next of the last definitions, as it is when a statement runs again: then nothing is
+    /// Adds the column count, before any definition.
+    pub(crate) fn push_head(&mut self, header: [u8; HEADER_LEN], payload: &[u8]) {
+        self.raw.extend_from_slice(&header);
+        self.raw.extend_from_slice(payload);
+        self.head = self.raw.len();
+    }
+
+    /// Adds a definition that may be the next of the last ones, as it is when a statement runs again: then nothing is
     /// copied. Until [`finish`](Self::finish), `last` must stay the same.
     #[inline]
     pub(crate) fn push_again(
         &mut self,
+        header: [u8; HEADER_LEN],
         payload: &[u8],
         max_packet: usize,
         last: &Columns,
     ) -> Result<(), WireError> {
-        if !self.raw.is_empty() {
-            return self.push(payload, max_packet);
+        if self.raw.len() > self.head {
+            return self.push(header, payload, max_packet);
         }
-        let known = last.set.as_deref().map_or(&[][..], |set| &set.raw);
-        if let Some((prefix, rest)) =
-            known.get(self.same..).and_then(|rest| rest.split_first_chunk::<PREFIX>())
-            && u32::from_le_bytes(*prefix) as usize == payload.len()
+        if let Some((known, rest)) = last.behind(self.same)
+            && payload_len(known) == payload.len()
             && rest.starts_with(payload)
         {
-            self.same += PREFIX + payload.len();
+            self.same += HEADER_LEN + payload.len();
             self.count += 1;
             return Ok(());
         }
         self.part(last);
-        self.push(payload, max_packet)
+        self.push(header, payload, max_packet)
     }
 
     /// From here on it differs from the last definitions.
     fn part(&mut self, last: &Columns) {
-        let known = last.set.as_deref().and_then(|set| set.raw.get(..std::mem::take(&mut self.same)));
+        let same = std::mem::take(&mut self.same);
+        let known = last.set.as_deref().and_then(|set| set.raw.get(set.head..set.head + same));
         self.raw.extend_from_slice(known.unwrap_or_default());
     }
 
-    /// Adds one. All of them together, with what is made of them, must be smaller than one packet may be: so they
-    /// get a quarter.
-    pub(crate) fn push(&mut self, payload: &[u8], max_packet: usize) -> Result<(), WireError> {
-        let size = self.raw.len() + PREFIX + payload.len();
-        let limit = (max_packet / 4).max(SMALL);
-        let prefix = u32::try_from(payload.len()).ok().filter(|_| size <= limit);
-        let prefix = prefix.ok_or(WireError::PacketTooLarge { size, limit })?;
-        self.raw.extend_from_slice(&prefix.to_le_bytes());
+    /// Adds a definition. All of them together, with what is made of them, must be smaller than one packet may be: so they
+    /// get a quarter. Nor are they larger than one frame.
+    pub(crate) fn push(
+        &mut self,
+        header: [u8; HEADER_LEN],
+        payload: &[u8],
+        max_packet: usize,
+    ) -> Result<(), WireError> {
+        let size = self.raw.len() + HEADER_LEN + payload.len();
+        let limit = (max_packet / 4).clamp(SMALL, MAX_FRAME_PAYLOAD);
+        if size > limit {
+            return Err(WireError::PacketTooLarge { size, limit });
+        }
+        self.raw.extend_from_slice(&header);
         self.raw.extend_from_slice(payload);
         self.count += 1;
         Ok(())
@@ -266,27 +312,32 @@ impl Collector {
     /// Makes columns of all that came, or gives the last ones again if they are the same. What nobody holds any
     /// more is used again.
     pub(crate) fn finish(&mut self, last: &mut Columns) -> Result<Columns, WireError> {
-        let count = std::mem::take(&mut self.count);
+        let (count, head) = (self.count, self.head);
         if self.same > 0 {
             if last.count == count {
-                self.same = 0;
+                self.clear();
                 return Ok(last.clone());
             }
             self.part(last);
-        }
-        if last.count == count && last.set.as_deref().is_some_and(|set| set.raw == self.raw) {
-            self.raw.clear();
-            return Ok(last.clone());
         }
         let unshared = |mut set: Arc<Set>| Arc::get_mut(&mut set).is_some().then_some(set);
         let mut shared = std::mem::take(last).set.and_then(unshared).unwrap_or_default();
         if let Some(set) = Arc::get_mut(&mut shared) {
             std::mem::swap(&mut set.raw, &mut self.raw);
-            self.raw.clear();
+            self.clear();
+            set.head = head;
             set.index(count)?;
         }
         *last = Columns { count, set: Some(shared) };
         Ok(last.clone())
+    }
+}
+
+#[cfg(test)]
+impl Collector {
+    /// Adds a definition, whatever its sequence id is.
+    pub(crate) fn keep(&mut self, payload: &[u8]) {
+        self.push(tests::header(payload), payload, 1 << 20).unwrap();
     }
 }
 
@@ -303,10 +354,20 @@ mod tests {
         [&head[..], &[12, 63, 0, 11, 0, 0, 0, column_type, 0, 0, 0, 0, 0]].concat()
     }
 
+    pub(super) fn header(payload: &[u8]) -> [u8; HEADER_LEN] {
+        u32::try_from(payload.len()).unwrap().to_le_bytes()
+    }
+
+    fn push(collector: &mut Collector, payload: &[u8], max_packet: usize) -> Result<(), WireError> {
+        collector.push(header(payload), payload, max_packet)
+    }
+
+    fn push_again(collector: &mut Collector, payload: &[u8], last: &Columns) {
+        collector.push_again(header(payload), payload, MAX, last).unwrap();
+    }
+
     fn collect(collector: &mut Collector, definitions: &[Vec<u8>]) {
-        for definition in definitions {
-            collector.push(definition, MAX).unwrap();
-        }
+        definitions.iter().for_each(|definition| collector.keep(definition));
     }
 
     #[test]
@@ -333,7 +394,7 @@ mod tests {
         };
         collect(&mut collector, &[definition(b'a', 3)]);
         let first = collector.finish(&mut last).unwrap();
-        collect(&mut collector, &[definition(b'a', 3)]);
+        push_again(&mut collector, &definition(b'a', 3), &last);
         let second = collector.finish(&mut last).unwrap();
         assert!(shared(&first, &second));
         // Others take no part of those that are still held.
@@ -356,7 +417,7 @@ mod tests {
         let (mut collector, mut last) = (Collector::default(), Columns::default());
         let mut run = |definitions: &[&Vec<u8>]| {
             collector.begin(&mut last);
-            definitions.iter().for_each(|one| collector.push_again(one, MAX, &last).unwrap());
+            definitions.iter().for_each(|one| push_again(&mut collector, one, &last));
             let columns = collector.finish(&mut last).unwrap();
             let names: Vec<_> = columns.iter().map(|column| column.name()[0]).collect();
             assert_eq!((names.len(), columns.len()), (definitions.len(), definitions.len()));
@@ -373,19 +434,19 @@ mod tests {
         assert_eq!(run(&[&b, &c, &c]).0, *b"bcc");
         assert_eq!((first.iter().count(), second), (2, first));
         // What was given up leaves nothing.
-        collector.push_again(&a, MAX, &last).unwrap();
-        collector.push_again(&c, MAX, &last).unwrap();
+        push_again(&mut collector, &a, &last);
+        push_again(&mut collector, &c, &last);
         collector.clear();
-        collector.push_again(&b, MAX, &last).unwrap();
+        push_again(&mut collector, &b, &last);
         assert_eq!(collector.finish(&mut last).unwrap().get(0).unwrap().name(), b"b");
     }
 
     #[test]
     fn equal_bytes_with_other_bounds_are_other_definitions() {
         let (mut one, mut two) = (Collector::default(), Collector::default());
-        one.push(&[0; 8], MAX).unwrap();
-        two.push(&[0; 2], MAX).unwrap();
-        two.push(&[0; 2], MAX).unwrap();
+        push(&mut one, &[0; 8], MAX).unwrap();
+        push(&mut two, &[0; 2], MAX).unwrap();
+        push(&mut two, &[0; 2], MAX).unwrap();
         assert_eq!(one.raw.len(), two.raw.len());
         assert_ne!(one.raw, two.raw);
     }
@@ -396,7 +457,7 @@ mod tests {
         collect(&mut collector, &[definition(b'a', 3)]);
         collector.clear();
         assert_eq!(collector.finish(&mut last).unwrap().len(), 0);
-        collector.push(&[3], MAX).unwrap();
+        push(&mut collector, &[3], MAX).unwrap();
         assert!(collector.finish(&mut last).is_err());
         assert_eq!(last, Columns::default());
     }
@@ -404,12 +465,12 @@ mod tests {
     #[test]
     fn all_definitions_together_get_a_quarter_of_a_packet() {
         let mut collector = Collector::default();
-        collector.push(&[0; SMALL - PREFIX], 100).unwrap();
-        let error = WireError::PacketTooLarge { size: SMALL + PREFIX, limit: SMALL };
-        assert_eq!(collector.push(&[], 100), Err(error));
-        collector.push(&[0; SMALL - PREFIX], 8 * SMALL).unwrap();
-        let error = WireError::PacketTooLarge { size: 2 * SMALL + PREFIX + 1, limit: 2 * SMALL };
-        assert_eq!(collector.push(&[0], 8 * SMALL), Err(error));
+        push(&mut collector, &[0; SMALL - HEADER_LEN], 100).unwrap();
+        let error = WireError::PacketTooLarge { size: SMALL + HEADER_LEN, limit: SMALL };
+        assert_eq!(push(&mut collector, &[], 100), Err(error));
+        push(&mut collector, &[0; SMALL - HEADER_LEN], 8 * SMALL).unwrap();
+        let error = WireError::PacketTooLarge { size: 2 * SMALL + HEADER_LEN + 1, limit: 2 * SMALL };
+        assert_eq!(push(&mut collector, &[0], 8 * SMALL), Err(error));
     }
 
     #[test]

@@ -205,6 +205,7 @@ impl Session {
 
     /// `hdr` and `pkt` are the fixed part and the argument, as a trace tells them apart; `columns` those that the
     /// reply will have.
+    #[inline]
     pub(crate) fn write<T: TraceSink>(
         &mut self,
         command: Command,
@@ -228,7 +229,7 @@ impl Session {
     }
 
     /// A command was written; `reading` are the sequence ids as they were before.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn written(&mut self, next: State, columns: Columns, reading: Mark) {
         self.sent = self.sent.wrapping_add(1);
         let infile_allowed = std::mem::take(&mut self.infile_armed);

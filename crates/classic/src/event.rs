@@ -96,13 +96,17 @@ impl ResultEnd {
 }
 
 impl From<&OkPacket<'_>> for ResultEnd {
-    #[inline]
+    #[inline(always)]
     fn from(ok: &OkPacket<'_>) -> Self {
         let (info, state) = (ok.info(), ok.state_bytes());
-        let tail =
-            if info.is_empty() && state.is_empty() { Box::default() } else { [info, state].concat().into() };
+        let tail = if info.is_empty() && state.is_empty() { Box::default() } else { joined(info, state) };
         Self { status: ok.status(), warnings: ok.warnings(), tail, info_len: info.len() }
     }
+}
+
+#[cold]
+fn joined(info: &[u8], state: &[u8]) -> Box<[u8]> {
+    [info, state].concat().into()
 }
 
 impl From<&EofPacket> for ResultEnd {

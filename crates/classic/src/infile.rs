@@ -5,7 +5,7 @@ use porpoise_wire::Cx;
 
 use crate::error::{ClassicErrorKind, Misuse};
 use crate::event::InfileRefused;
-use crate::reply::Read;
+use crate::reply::{AGAIN, Read};
 use crate::row::Encoding;
 use crate::session::{Session, open};
 use crate::state::State;
@@ -84,7 +84,7 @@ impl Session {
         self.send_block(&[], cx);
         self.emit(cx, || TraceEvent::Error { errno: ClientError::CR_LOAD_DATA_LOCAL_INFILE_REJECTED });
         self.state = State::InfileVerdict { refused: Some(file_name), encoding };
-        Ok(None)
+        Ok(AGAIN)
     }
 
     pub(crate) fn infile_verdict<T: TraceSink>(&mut self, first: u8, cx: &mut Cx<'_, T>) -> Read {
@@ -94,7 +94,7 @@ impl Session {
         let ok = self.ok(self.framer.payload(cx.rx))?;
         let State::InfileVerdict { refused, encoding } = std::mem::replace(&mut self.state, State::Idle)
         else {
-            return Ok(None);
+            return Ok(AGAIN);
         };
         let next = self.ended(ok.end(), encoding);
         let event = match refused {

@@ -75,7 +75,7 @@ impl Session {
     }
 
     /// From now on this reply is read.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn begin_reply(&mut self, state: State, number: u32, infile_allowed: bool, columns: Columns) {
         if matches!(state, State::Rows(_)) {
             // COM_STMT_FETCH: nobody defines them again.

@@ -5,7 +5,7 @@ use porpoise_wire::{Cx, Step, WireError};
 
 use crate::event::Prepared;
 use crate::packets::is_end;
-use crate::reply::Read;
+use crate::reply::{AGAIN, Read};
 use crate::session::Session;
 use crate::state::{Group, Preparing, State};
 use crate::{CapabilityFlags, Columns, EofPacket, Event, StmtPrepareOk};
@@ -25,20 +25,20 @@ impl Session {
         let mut preparing =
             Preparing { ok, group: Group::Params, left: params, params: Columns::undefined(params) };
         if !ok.metadata_follows() || (params == 0 && columns == 0) {
-            return Ok(Some(self.prepared(&preparing, Columns::undefined(columns))));
+            return Ok(self.prepared(&preparing, Columns::undefined(columns)));
         }
         if params == 0 {
             (preparing.group, preparing.left) = (Group::Columns, columns);
         }
         self.state = State::PsDefs(Box::new(preparing));
-        Ok(None)
+        Ok(AGAIN)
     }
 
     /// A definition of a prepared statement, or the EOF behind a group of them.
     pub(crate) fn ps_def<T: TraceSink>(&mut self, first: u8, cx: &mut Cx<'_, T>) -> Read {
         let has_eof = self.has_eof();
         let is_end = is_end(self.framer.payload(cx.rx), self.capabilities);
-        let State::PsDefs(preparing) = &mut self.state else { return Ok(None) };
+        let State::PsDefs(preparing) = &mut self.state else { return Ok(AGAIN) };
         let eof_is_due = preparing.left == 0;
         let misplaced = if eof_is_due { !is_end } else { first == EofPacket::HEADER };
         if misplaced {
@@ -51,7 +51,7 @@ impl Session {
             let last = preparing.left == 0;
             self.collect(cx)?;
             if !last || has_eof {
-                return Ok(None);
+                return Ok(AGAIN);
             }
         }
         self.ps_group()
@@ -63,19 +63,19 @@ impl Session {
         let defined =
             self.collector.finish(&mut Columns::default()).map_err(|error| self.malformed(error))?;
         let State::PsDefs(mut preparing) = std::mem::replace(&mut self.state, State::Idle) else {
-            return Ok(None);
+            return Ok(AGAIN);
         };
         let columns = usize::from(preparing.ok.num_columns());
         if preparing.group == Group::Columns {
-            return Ok(Some(self.prepared(&preparing, defined)));
+            return Ok(self.prepared(&preparing, defined));
         }
         preparing.params = defined;
         if columns == 0 {
-            return Ok(Some(self.prepared(&preparing, Columns::default())));
+            return Ok(self.prepared(&preparing, Columns::default()));
         }
         (preparing.group, preparing.left) = (Group::Columns, columns);
         self.state = State::PsDefs(preparing);
-        Ok(None)
+        Ok(AGAIN)
     }
 
     fn prepared(&mut self, preparing: &Preparing, columns: Columns) -> Step<Event> {

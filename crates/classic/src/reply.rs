@@ -15,8 +15,11 @@ use crate::{
     ResultSetHeader, StateChange, StatusFlags,
 };
 
-/// Nothing: look again.
-pub(crate) type Read = Result<Option<Step<Event>>, ClassicError>;
+/// What came of a packet. The same type as that of `advance`, so that an event is written where it is wanted and not moved.
+pub(crate) type Read = Result<Step<Event>, ClassicError>;
+
+/// Nothing came of it: look again. No reader is ever asked for no bytes.
+pub(crate) const AGAIN: Step<Event> = Step::NeedRead { at_least: 0 };
 
 /// The name of a system variable that a session follows.
 const CHARACTER_SET_CLIENT: &[u8] = b"character_set_client";
@@ -25,10 +28,34 @@ const CHARACTER_SET_CLIENT: &[u8] = b"character_set_client";
 const MAX_STATISTICS: usize = 64 << 10;
 
 impl Session {
-    pub(crate) fn run<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<Step<Event>, ClassicError> {
+    /// What is asked for most often comes first, and goes the shortest way.
+    #[inline]
+    pub(crate) fn run<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Read {
+        match self.state {
+            State::Idle if cx.rx.is_empty() && self.framer.is_drained() => Ok(Step::Idle),
+            State::Acknowledgement | State::RowsEnd(_) => self.packet(cx),
+            State::Rows(encoding) if self.stream_over.is_none() => {
+                if self.is_traced(cx) {
+                    self.rows(encoding, usize::MAX, cx)
+                } else {
+                    self.untold_rows(encoding, usize::MAX, cx)
+                }
+            }
+            State::Result(encoding) => {
+                if self.is_traced(cx) {
+                    self.steps(cx)
+                } else {
+                    self.untold_result(encoding, cx)
+                }
+            }
+            _ => self.steps(cx),
+        }
+    }
+
+    /// Reads until there is something to say.
+    fn steps<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Read {
         loop {
             let step = match self.state {
-                State::Idle if cx.rx.is_empty() && self.framer.is_drained() => return Ok(Step::Idle),
                 State::Quitting | State::FileRequest(_) if !cx.tx.is_empty() => return Ok(Step::NeedWrite),
                 State::Quitting | State::FileRequest(_) | State::Closed => return Ok(Step::Idle),
                 State::Failed(ref error) => return Err(error.clone()),
@@ -37,22 +64,41 @@ impl Session {
                     return Err(self.error(kind, false));
                 }
                 State::Rows(encoding) => match self.stream_over {
-                    None if !self.is_traced(cx) => self.untold_rows(encoding, usize::MAX, cx)?,
-                    None => self.rows(encoding, usize::MAX, cx)?,
-                    Some(over) => self.rows_or_parts(encoding, over, cx)?,
+                    None => self.rows(encoding, usize::MAX, cx),
+                    Some(over) => self.rows_or_parts(encoding, over, cx),
                 },
-                State::RowParts { encoding, first, size } => self.row_part(encoding, first, size, cx)?,
-                State::SkippedRows(encoding) => match self.rows(encoding, usize::MAX, cx)? {
-                    Some(Step::Event(Event::Rows(_))) => None,
+                State::RowParts { encoding, first, size } => self.row_part(encoding, first, size, cx),
+                State::SkippedRows(encoding) => match self.rows(encoding, usize::MAX, cx) {
+                    Ok(Step::Event(Event::Rows(_))) => continue,
                     step => step,
                 },
-                State::Binlog => self.binlog(cx)?,
-                _ => self.packet(cx)?,
+                State::Binlog => self.binlog(cx),
+                _ => self.packet(cx),
             };
-            if let Some(step) = step {
-                return Ok(step);
+            if !matches!(step, Ok(Step::NeedRead { at_least: 0 })) {
+                return step;
             }
         }
+    }
+
+    /// The first packet of a result. When it and all definitions came just as they did with the last result, they are
+    /// passed over as one piece.
+    #[inline(always)]
+    fn untold_result<T: TraceSink>(&mut self, encoding: Encoding, cx: &mut Cx<'_, T>) -> Read {
+        if let Some((frames, count)) = self.columns.frames()
+            && self.framer.take_again(cx.rx, frames, count)
+        {
+            result_begins(&mut self.status);
+            return self.columns_event(self.columns.clone(), encoding);
+        }
+        self.steps(cx)
+    }
+
+    /// The columns of a result are known.
+    #[inline]
+    fn columns_event(&mut self, columns: Columns, encoding: Encoding) -> Read {
+        self.state = if self.has_eof() { State::FieldDefsEof(encoding) } else { State::Rows(encoding) };
+        Ok(Step::Event(Event::Columns(columns)))
     }
 
     /// Waits for one packet, tells it to the trace, and reads it.
@@ -63,7 +109,7 @@ impl Session {
         }
         if let Frame::Need(at_least) = self.framer.poll(cx.rx).map_err(|error| self.unread(error))? {
             // When nothing is owed, nothing is waited for.
-            return Ok(Some(if idle { Step::Idle } else { Step::NeedRead { at_least } }));
+            return Ok(if idle { Step::Idle } else { Step::NeedRead { at_least } });
         }
         self.tell_read(cx);
         let payload = self.framer.payload(cx.rx);
@@ -125,7 +171,7 @@ impl Session {
             true
         });
         match rows? {
-            Some(rows) => Ok(Some(Step::Event(Event::Rows(rows)))),
+            Some(rows) => Ok(Step::Event(Event::Rows(rows))),
             None => self.packet(cx),
         }
     }
@@ -134,7 +180,7 @@ impl Session {
     #[inline(always)]
     fn untold_rows<T: TraceSink>(&mut self, encoding: Encoding, max: usize, cx: &mut Cx<'_, T>) -> Read {
         match self.take_rows(encoding, max, cx.rx, |_, _| true)? {
-            Some(rows) => Ok(Some(Step::Event(Event::Rows(rows)))),
+            Some(rows) => Ok(Step::Event(Event::Rows(rows))),
             None => self.packet(cx),
         }
     }
@@ -180,14 +226,14 @@ impl Session {
     }
 
     /// The packet is read: take it off `rx`, wait for what comes next, and tell what it said.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn taken<T>(&mut self, next: State, event: Event, cx: &mut Cx<'_, T>) -> Read {
         self.framer.consume(cx.rx);
         match next {
             State::Idle => self.over(),
             next => self.state = next,
         }
-        Ok(Some(Step::Event(event)))
+        Ok(Step::Event(event))
     }
 
     /// ERR: ends all results of a command.
@@ -275,14 +321,13 @@ impl Session {
                 let header = ResultSetHeader::parse(payload, self.capabilities, self.limits.max_columns);
                 let header = header.map_err(|error| self.malformed(error))?;
                 let left = header.column_count();
-                if !self.status.contains(StatusFlags::SERVER_STATUS_AUTOCOMMIT) {
-                    // A statement with a result has begun a transaction.
-                    self.status.insert(StatusFlags::SERVER_STATUS_IN_TRANS);
-                }
+                result_begins(&mut self.status);
                 if header.metadata_follows() {
+                    self.collector.begin(&mut self.columns);
+                    self.collector.push_head(self.framer.header(payload.len()), payload);
                     self.framer.consume(cx.rx);
                     self.state = State::FieldDefs { left, encoding };
-                    return Ok(None);
+                    return Ok(AGAIN);
                 }
                 self.undefined_columns(left, encoding, cx)
             }
@@ -310,15 +355,15 @@ impl Session {
 
     /// Keeps a definition.
     pub(crate) fn collect<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<(), ClassicError> {
-        if self.collector.len() == 0 {
+        if self.collector.is_empty() {
             self.collector.begin(&mut self.columns);
         }
         let payload = self.framer.payload(cx.rx);
-        let max = self.limits.max_packet;
+        let (header, max) = (self.framer.header(payload.len()), self.limits.max_packet);
         let kept = match self.state {
             // A statement's definitions are not those of a result.
-            State::PsDefs(_) => self.collector.push(payload, max),
-            _ => self.collector.push_again(payload, max, &self.columns),
+            State::PsDefs(_) => self.collector.push(header, payload, max),
+            _ => self.collector.push_again(header, payload, max, &self.columns),
         };
         kept.map_err(|error| self.malformed(error))?;
         self.framer.consume(cx.rx);
@@ -339,11 +384,10 @@ impl Session {
         self.collect(cx)?;
         if left > 1 {
             self.state = State::FieldDefs { left: left - 1, encoding };
-            return Ok(None);
+            return Ok(AGAIN);
         }
         let columns = self.collector.finish(&mut self.columns).map_err(|error| self.malformed(error))?;
-        self.state = if self.has_eof() { State::FieldDefsEof(encoding) } else { State::Rows(encoding) };
-        Ok(Some(Step::Event(Event::Columns(columns))))
+        self.columns_event(columns, encoding)
     }
 
     fn field_defs_eof<T: TraceSink>(&mut self, encoding: Encoding, cx: &mut Cx<'_, T>) -> Read {
@@ -359,7 +403,7 @@ impl Session {
         self.status = eof.status();
         self.framer.consume(cx.rx);
         self.state = State::Rows(encoding);
-        Ok(None)
+        Ok(AGAIN)
     }
 
     /// What ends rows, definitions with a cursor, or a field list.
@@ -398,12 +442,12 @@ impl Session {
             return Err(self.malformed(WireError::BadValue { field: "column count", value: count as u64 }));
         }
         self.collect(cx)?;
-        Ok(None)
+        Ok(AGAIN)
     }
 
     fn field_list_columns(&mut self) -> Read {
         let columns = self.collector.finish(&mut self.columns).map_err(|error| self.malformed(error))?;
-        Ok(Some(Step::Event(Event::Columns(columns))))
+        Ok(Step::Event(Event::Columns(columns)))
     }
 
     #[cold]
@@ -429,7 +473,16 @@ impl Session {
     }
 }
 
+/// A statement with a result begins a transaction, unless each statement is one.
+#[inline]
+fn result_begins(status: &mut StatusFlags) {
+    if !status.contains(StatusFlags::SERVER_STATUS_AUTOCOMMIT) {
+        status.insert(StatusFlags::SERVER_STATUS_IN_TRANS);
+    }
+}
+
 /// What ends a result set: OK in place of EOF, or EOF.
+#[inline]
 fn end(payload: &[u8], capabilities: CapabilityFlags) -> Result<ResultEnd, WireError> {
     // Some proxies agree on CLIENT_DEPRECATE_EOF and send EOF; five bytes are too few for an OK.
     if capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF) && payload.len() != EofPacket::LEN {

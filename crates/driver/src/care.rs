@@ -107,6 +107,15 @@ impl Care {
         self.closes.get_or_insert_default()
     }
 
+    /// Whether nothing is to be done between an operation and the next.
+    #[inline]
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let asks = self.fence.is_some() || self.timeout.is_some() || self.watch.is_some();
+        let left = self.pipelined || self.streaming || self.resetting || self.drain.is_some();
+        let owes = !self.owed.is_empty() || self.chore.is_some();
+        !asks && !left && !owes && self.closes.as_ref().is_none_or(|closes| !closes.any())
+    }
+
     /// The operation is over.
     pub(crate) fn over(&mut self) {
         // A cancel that has begun goes on without its clock.

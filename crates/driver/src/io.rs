@@ -92,6 +92,21 @@ impl Io {
         endpoint: &Endpoint,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<M::Event>, M::Error>> {
+        self.poll_step(machine, endpoint, cx).map_ok(|step| match step {
+            Step::Event(event) => Some(event),
+            _ => None,
+        })
+    }
+
+    /// The same; the step is an event, or [`Step::Idle`]. It is left as the machine gave it: to move an event takes longer than
+    /// to look at it.
+    #[inline(always)]
+    pub(crate) fn poll_step<M: Machine>(
+        &mut self,
+        machine: &mut M,
+        endpoint: &Endpoint,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Step<M::Event>, M::Error>> {
         loop {
             if self.blocked {
                 match ready!(self.poll_exchange(cx)) {
@@ -99,17 +114,17 @@ impl Io {
                     Err(why) => return Poll::Ready(Err(self.lost(machine, why))),
                 }
             }
-            match machine.advance(&mut self.lend()) {
-                Ok(Step::Event(event)) => return Poll::Ready(Ok(Some(event))),
-                Ok(Step::NeedRead { at_least }) => self.wait_for(at_least),
-                Ok(step) => match ready!(self.poll_aside(step, endpoint, cx)) {
+            let step = machine.advance(&mut self.lend());
+            match &step {
+                // After an error, what the server is still owed, an alert or nothing, is not worth waiting for.
+                Ok(Step::Event(_)) | Err(_) => return Poll::Ready(step),
+                Ok(Step::NeedRead { at_least }) => self.wait_for(*at_least),
+                Ok(aside) => match ready!(self.poll_aside(aside, endpoint, cx)) {
                     Ok(Aside::Done) => {}
-                    Ok(Aside::Idle) => return Poll::Ready(Ok(None)),
+                    Ok(Aside::Idle) => return Poll::Ready(step),
                     Ok(Aside::Tls(info)) => machine.tls_ready(&info, &mut self.lend()),
                     Err(why) => return Poll::Ready(Err(self.lost(machine, why))),
                 },
-                // What the server is still owed, an alert or nothing, is not worth waiting for.
-                Err(error) => return Poll::Ready(Err(error)),
             }
         }
     }
@@ -138,7 +153,7 @@ impl Io {
     /// What a machine asks for that is neither an event nor more bytes.
     fn poll_aside<E>(
         &mut self,
-        step: Step<E>,
+        step: &Step<E>,
         endpoint: &Endpoint,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Aside, Lost>> {

@@ -125,8 +125,14 @@ impl Closes {
         self.any.store(true, Ordering::Release);
     }
 
+    /// Whether there are any.
+    #[inline]
+    pub(crate) fn any(&self) -> bool {
+        self.any.load(Ordering::Acquire)
+    }
+
     pub(crate) fn take(&self) -> Option<u32> {
-        if !self.any.load(Ordering::Acquire) {
+        if !self.any() {
             return None;
         }
         let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);

@@ -225,6 +225,29 @@ impl Framer {
         }
     }
 
+    /// The header of the packet that is ready, if it has so many bytes and came in one frame.
+    #[inline]
+    #[must_use]
+    pub const fn header(&self, len: usize) -> [u8; HEADER_LEN] {
+        let [a, b, c, ..] = len.to_le_bytes();
+        [a, b, c, self.sequence]
+    }
+
+    /// Takes packets off `rx` that came before, byte for byte: `frames` are `count` whole frames with their headers, which
+    /// were accepted one after another. Whether `rx` begins with just these, and the first is the next to come. For what a
+    /// server sends again and again: it need not be looked at packet by packet.
+    #[inline]
+    pub fn take_again(&mut self, rx: &mut BytesMut, frames: &[u8], count: usize) -> bool {
+        let next = header(frames).is_some_and(|(_, id)| id == self.sequence);
+        if !next || self.unnumbered || self.reading != Reading::Whole || !rx.starts_with(frames) {
+            return false;
+        }
+        rx.advance(frames.len());
+        // Ids wrap.
+        self.sequence = self.sequence.wrapping_add((count % 256) as u8);
+        true
+    }
+
     /// Takes the packet that is ready, and all whole packets behind it, as long as `belongs` says so of each
     /// payload, each asked of once. `None` when the first does not belong. Nothing is copied but packets of several frames.
     ///
@@ -368,10 +391,9 @@ impl Framer {
     }
 
     fn next_header(&mut self, len: usize) -> [u8; HEADER_LEN] {
-        let [a, b, c, ..] = len.to_le_bytes();
-        let id = self.sequence;
-        self.sequence = id.wrapping_add(1);
-        [a, b, c, id]
+        let header = self.header(len);
+        self.sequence = self.sequence.wrapping_add(1);
+        header
     }
 }
 

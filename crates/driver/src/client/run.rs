@@ -4,9 +4,9 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use porpoise_classic::{ClassicError, ClassicErrorKind, Event, ExecuteError, Misuse, Session};
+use porpoise_classic::{ClassicError, ClassicErrorKind, Event, ExecuteError, Misuse, ResultEnd, Session};
 use porpoise_value::FromRow;
-use porpoise_wire::{Cx, WireError};
+use porpoise_wire::{Cx, Step, WireError};
 
 use super::{Client, Phase};
 use crate::{Error, Operation, Tap};
@@ -16,15 +16,19 @@ impl Client {
     #[inline]
     pub(crate) fn poll_start(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         match &self.phase {
-            Phase::Ready(session) if session.is_idle() && self.care.is_none() => Poll::Ready(Ok(())),
+            Phase::Ready(session)
+                if session.is_idle() && self.care.as_ref().is_none_or(|care| care.is_at_rest()) =>
+            {
+                Poll::Ready(Ok(()))
+            }
             _ => self.poll_settle(cx),
         }
     }
 
     /// [`poll_start`](Self::poll_start), awaited.
     #[inline]
-    pub(crate) async fn start(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| self.poll_start(cx)).await
+    pub(crate) fn start(&mut self) -> impl Future<Output = Result<(), Error>> {
+        poll_fn(|cx| self.poll_start(cx))
     }
 
     /// Any command of the [`Session`], for what has no call of its own here: reads what an earlier call left, then
@@ -142,7 +146,13 @@ impl Client {
     /// The next event of the running operation; `None` when it is over.
     #[inline]
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, Error>> {
-        if self.care.is_some() { self.poll_watched(cx) } else { self.poll_event(cx) }
+        if self.is_watched() { self.poll_watched(cx) } else { self.poll_event(cx) }
+    }
+
+    /// Whether the running operation has a clock.
+    #[inline]
+    fn is_watched(&self) -> bool {
+        self.care.as_ref().is_some_and(|care| care.watch.is_some())
     }
 
     /// The next event, whatever the clock says.
@@ -151,9 +161,7 @@ impl Client {
         let Phase::Ready(session) = &mut self.phase else { return Poll::Ready(Err(self.unusable())) };
         match ready!(self.io.poll_drive(&mut **session, &self.options.endpoint, cx)) {
             Ok(event) => {
-                if let Some(Event::Ok(_) | Event::End(_)) = &event {
-                    self.observe(event.as_ref());
-                }
+                event.iter().for_each(|event| self.observe(event));
                 Poll::Ready(Ok(event))
             }
             Err(error) => Poll::Ready(Err(self.broken(error))),
@@ -162,18 +170,24 @@ impl Client {
 
     /// Takes note of what the server tells about the session.
     #[inline]
-    fn observe(&mut self, event: Option<&Event>) {
+    fn observe(&mut self, event: &Event) {
         let end = match event {
-            Some(Event::Ok(ok)) => ok.end(),
-            Some(Event::End(end)) => end,
+            Event::Ok(ok) => ok.end(),
+            Event::End(end) => end,
             _ => return,
         };
-        if !end.session_state().is_empty() {
-            self.care.get_or_insert_default().tracked.observe(end);
+        if !end.session_state().is_empty() || self.care.as_ref().is_some_and(|care| care.resetting) {
+            self.observe_end(end);
         }
-        if let Some(care) = &mut self.care
-            && care.resetting
-        {
+    }
+
+    #[cold]
+    fn observe_end(&mut self, end: &ResultEnd) {
+        let care = self.care.get_or_insert_default();
+        if !end.session_state().is_empty() {
+            care.tracked.observe(end);
+        }
+        if care.resetting {
             care.forget_session();
             self.touched = false;
         }
@@ -202,19 +216,18 @@ impl Client {
 
     /// Reads the running command's results to their end, and gives its error if it has one.
     #[inline]
-    pub(crate) async fn finish(&mut self) -> Result<(), Error> {
+    pub(crate) fn finish(&mut self) -> impl Future<Output = Result<(), Error>> {
         poll_fn(|cx| {
             let result = ready!(self.poll_finish(cx));
             self.over();
             Poll::Ready(result)
         })
-        .await
     }
 
     /// The same, of an operation that has more commands.
     #[inline]
-    pub(crate) async fn finish_command(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| self.poll_finish(cx)).await
+    pub(crate) fn finish_command(&mut self) -> impl Future<Output = Result<(), Error>> {
+        poll_fn(|cx| self.poll_finish(cx))
     }
 
     /// The operation is over.
@@ -229,15 +242,41 @@ impl Client {
     /// Gives the first error at once; what is behind it is left to the next call.
     #[inline]
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.poll_each(cx, |event| match event {
+            Event::Err(err) => Err(Error::Server(err.clone())),
+            Event::InfileRefused(refused) => Err(Error::InfileRefused(refused.clone())),
+            _ => Ok(()),
+        })
+    }
+
+    /// Looks at all events up to the end of the running operation, or to the first that is an error. For operations that are
+    /// done by the thousand: no event goes up any further.
+    #[inline(always)]
+    fn poll_each(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut look: impl FnMut(&Event) -> Result<(), Error>,
+    ) -> Poll<Result<(), Error>> {
         loop {
-            match ready!(self.poll_next(cx))? {
-                None => return Poll::Ready(Ok(())),
-                Some(Event::Err(err)) => return Poll::Ready(Err(Error::Server(err))),
-                Some(Event::InfileRefused(refused)) => {
-                    return Poll::Ready(Err(Error::InfileRefused(refused)));
+            if self.is_watched() {
+                let Some(event) = ready!(self.poll_watched(cx))? else { return Poll::Ready(Ok(())) };
+                look(&event)?;
+            } else {
+                let Phase::Ready(session) = &mut self.phase else {
+                    return Poll::Ready(Err(self.unusable()));
+                };
+                match &self.io.poll_step(&mut **session, &self.options.endpoint, cx) {
+                    Poll::Ready(Ok(Step::Event(event))) => {
+                        self.observe(event);
+                        look(event)?;
+                    }
+                    Poll::Ready(Ok(_)) => return Poll::Ready(Ok(())),
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(self.broken(error.clone()))),
+                    Poll::Pending => return Poll::Pending,
                 }
-                Some(_) if self.is_quiet() => return Poll::Ready(Ok(())),
-                Some(_) => {}
+            }
+            if self.is_quiet() {
+                return Poll::Ready(Ok(()));
             }
         }
     }
@@ -246,44 +285,32 @@ impl Client {
     ///
     /// For rows that are asked for by the thousand: it does without [`Results`](crate::Results).
     #[inline]
-    pub(crate) async fn first_row<T: for<'r> FromRow<'r>>(&mut self) -> Result<Option<T>, Error> {
+    pub(crate) fn first_row<T: for<'r> FromRow<'r>>(
+        &mut self,
+    ) -> impl Future<Output = Result<Option<T>, Error>> {
         let (mut first, mut over) = (None, false);
-        poll_fn(|cx| {
-            loop {
-                match ready!(self.poll_next(cx))? {
-                    Some(Event::Rows(batch)) if !over => {
+        poll_fn(move |cx| {
+            let read = ready!(self.poll_each(cx, |event| {
+                match event {
+                    Event::Rows(batch) if !over => {
                         over = true;
                         let plan = batch.plan::<T>()?;
                         first = batch.typed::<T>(&plan).next().transpose()?;
                     }
-                    Some(Event::Ok(_) | Event::End(_)) => {
-                        // What comes now is of another result.
-                        over = true;
-                        if self.is_quiet() {
-                            break;
-                        }
-                    }
-                    Some(Event::Err(err)) => return Poll::Ready(self.failed(Error::Server(err))),
-                    Some(Event::InfileRefused(refused)) => {
-                        return Poll::Ready(self.failed(Error::InfileRefused(refused)));
-                    }
-                    Some(Event::ColumnsChanged(changed)) => {
-                        return Poll::Ready(Err(Error::ColumnsChanged(changed)));
-                    }
-                    Some(_) => {}
-                    None => break,
+                    // What comes now is of another result.
+                    Event::Ok(_) | Event::End(_) => over = true,
+                    Event::Err(err) => return Err(Error::Server(err.clone())),
+                    Event::InfileRefused(refused) => return Err(Error::InfileRefused(refused.clone())),
+                    Event::ColumnsChanged(changed) => return Err(Error::ColumnsChanged(*changed)),
+                    _ => {}
                 }
+                Ok(())
+            }));
+            if self.is_idle() {
+                self.over();
             }
-            self.over();
-            Poll::Ready(Ok(first.take()))
+            Poll::Ready(read.map(|()| first.take()))
         })
-        .await
-    }
-
-    #[cold]
-    fn failed<T>(&mut self, error: Error) -> Result<T, Error> {
-        self.over();
-        Err(error)
     }
 
     /// Whether nothing is owed by either side, and nothing was received that one would have to look at.
