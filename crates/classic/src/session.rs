@@ -296,7 +296,7 @@ impl Machine for Session {
     type Error = ClassicError;
     type Stage = ProtocolStage;
 
-    #[inline]
+    #[inline(always)]
     fn advance<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<Step<Event>, ClassicError> {
         let step = self.run(cx);
         if let Err(error) = &step

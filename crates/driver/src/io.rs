@@ -213,6 +213,7 @@ impl Io {
             return Poll::Ready(Err(why));
         }
         self.tap.waited();
+        ready!(self.poll_worthwhile(cx));
         loop {
             ready!(self.poll_receive(cx))?;
             if self.pipe.buffers().0.len() >= self.at_least {
@@ -221,16 +222,21 @@ impl Io {
         }
     }
 
+    /// Ready when a read may not be in vain: what answers the bytes that were sent just now cannot be there yet.
+    #[inline]
+    fn poll_worthwhile(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if std::mem::take(&mut self.sent) && self.link.poll_readable(cx).is_pending() {
+            self.reads = 0;
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+
     /// Reads once.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
         if self.reads == READS_IN_A_ROW {
             self.reads = 0;
             cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        // What answers the bytes that were sent just now cannot be there yet.
-        if std::mem::take(&mut self.sent) && self.link.poll_readable(cx).is_pending() {
-            self.reads = 0;
             return Poll::Pending;
         }
         match self.link.poll_read(cx, self.pipe.recv_buf()) {
@@ -287,6 +293,7 @@ impl Io {
                     if let Poll::Ready(Err(why)) = self.poll_send(cx) {
                         return Poll::Ready(Err(why));
                     }
+                    ready!(self.poll_worthwhile(cx));
                     ready!(self.poll_receive(cx))?;
                 }
                 _ => {

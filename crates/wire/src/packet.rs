@@ -262,29 +262,36 @@ impl Framer {
         if self.poll(rx)? != Frame::Ready {
             return Ok(None);
         }
-        if self.reading == Reading::Compressed {
-            return self.take_run_compressed(belongs);
+        if self.reading != Reading::Whole {
+            return self.take_run_slow(belongs);
         }
-        if !belongs(self.payload(rx)) {
-            return Ok(None);
-        }
-        if self.reading == Reading::Joined {
-            return Ok(Some(Run::Joined(self.end_join().into())));
-        }
-        // Whatever is unusual is left where it is, for `poll` to judge.
+        // Whatever is unusual is left where it is, for `poll` to judge. The first packet was judged already.
         let (limit, unnumbered) = (self.max_packet.min(MAX_FRAME_PAYLOAD - 1), self.unnumbered);
-        let (mut rest, mut sequence, mut first) = (&rx[..], self.sequence, true);
+        let (mut rest, mut sequence) = (&rx[..], self.sequence);
         while let Some((&[a, b, c, id], behind)) = rest.split_first_chunk::<HEADER_LEN>() {
             let len = u32::from_le_bytes([a, b, c, 0]) as usize;
             let Some((payload, behind)) = behind.split_at_checked(len) else { break };
-            if (id != sequence && !unnumbered) || len > limit || !(first || belongs(payload)) {
+            if (id != sequence && !unnumbered) || len > limit || !belongs(payload) {
                 break;
             }
-            (rest, sequence, first) = (behind, id.wrapping_add(1), false);
+            (rest, sequence) = (behind, id.wrapping_add(1));
         }
         let end = rx.len() - rest.len();
+        if end == 0 {
+            return Ok(None);
+        }
         self.sequence = sequence;
         Ok(Some(Run::Frames(rx.split_to(end).freeze())))
+    }
+
+    /// The same for a packet of several frames, or what compressed frames hold.
+    #[cold]
+    fn take_run_slow(&mut self, mut belongs: impl FnMut(&[u8]) -> bool) -> Result<Option<Run>, WireError> {
+        if self.reading == Reading::Compressed {
+            return self.take_run_compressed(belongs);
+        }
+        let taken = belongs(self.payload_slow());
+        Ok(taken.then(|| Run::Joined(self.end_join().into())))
     }
 
     /// Whether some of a packet was taken already, and more is to come.

@@ -34,6 +34,7 @@ fn header(r: &mut Reader<'_>, field: &'static str, allowed: &[u8]) -> Result<u8,
 
 /// Whether a packet ends rows or definitions. 0xFE may also start a text row, but only one whose first cell needs
 /// a length of eight bytes; an OK packet is never larger than one frame, so that it can be told from such a row.
+#[inline]
 pub(crate) fn is_end(payload: &[u8], capabilities: CapabilityFlags) -> bool {
     payload.first() == Some(&EofPacket::HEADER) && is_short_end(payload.len(), capabilities)
 }

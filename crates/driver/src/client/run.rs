@@ -242,39 +242,43 @@ impl Client {
     /// Gives the first error at once; what is behind it is left to the next call.
     #[inline]
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.poll_each(cx, |event| match event {
-            Event::Err(err) => Err(Error::Server(err.clone())),
-            Event::InfileRefused(refused) => Err(Error::InfileRefused(refused.clone())),
-            _ => Ok(()),
-        })
+        self.poll_each(&mut Success, cx)
     }
 
     /// Looks at all events up to the end of the running operation, or to the first that is an error. For operations that are
     /// done by the thousand: no event goes up any further.
     #[inline(always)]
-    fn poll_each(
+    fn poll_each(&mut self, onlooker: &mut impl Look, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if self.is_watched() {
+            return self.poll_each_watched(onlooker, cx);
+        }
+        loop {
+            let Phase::Ready(session) = &mut self.phase else { return Poll::Ready(Err(self.unusable())) };
+            match &self.io.poll_step(&mut **session, &self.options.endpoint, cx) {
+                Poll::Ready(Ok(Step::Event(event))) => {
+                    self.observe(event);
+                    onlooker.look(event)?;
+                }
+                Poll::Ready(Ok(_)) => return Poll::Ready(Ok(())),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.broken(error.clone()))),
+                Poll::Pending => return Poll::Pending,
+            }
+            if self.is_quiet() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// The same when a clock is to be looked at, too.
+    #[cold]
+    fn poll_each_watched(
         &mut self,
+        onlooker: &mut impl Look,
         cx: &mut Context<'_>,
-        mut look: impl FnMut(&Event) -> Result<(), Error>,
     ) -> Poll<Result<(), Error>> {
         loop {
-            if self.is_watched() {
-                let Some(event) = ready!(self.poll_watched(cx))? else { return Poll::Ready(Ok(())) };
-                look(&event)?;
-            } else {
-                let Phase::Ready(session) = &mut self.phase else {
-                    return Poll::Ready(Err(self.unusable()));
-                };
-                match &self.io.poll_step(&mut **session, &self.options.endpoint, cx) {
-                    Poll::Ready(Ok(Step::Event(event))) => {
-                        self.observe(event);
-                        look(event)?;
-                    }
-                    Poll::Ready(Ok(_)) => return Poll::Ready(Ok(())),
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(self.broken(error.clone()))),
-                    Poll::Pending => return Poll::Pending,
-                }
-            }
+            let Some(event) = ready!(self.poll_watched(cx))? else { return Poll::Ready(Ok(())) };
+            onlooker.look(&event)?;
             if self.is_quiet() {
                 return Poll::Ready(Ok(()));
             }
@@ -288,28 +292,13 @@ impl Client {
     pub(crate) fn first_row<T: for<'r> FromRow<'r>>(
         &mut self,
     ) -> impl Future<Output = Result<Option<T>, Error>> {
-        let (mut first, mut over) = (None, false);
+        let mut row = FirstRow { row: None, over: false };
         poll_fn(move |cx| {
-            let read = ready!(self.poll_each(cx, |event| {
-                match event {
-                    Event::Rows(batch) if !over => {
-                        over = true;
-                        let plan = batch.plan::<T>()?;
-                        first = batch.typed::<T>(&plan).next().transpose()?;
-                    }
-                    // What comes now is of another result.
-                    Event::Ok(_) | Event::End(_) => over = true,
-                    Event::Err(err) => return Err(Error::Server(err.clone())),
-                    Event::InfileRefused(refused) => return Err(Error::InfileRefused(refused.clone())),
-                    Event::ColumnsChanged(changed) => return Err(Error::ColumnsChanged(*changed)),
-                    _ => {}
-                }
-                Ok(())
-            }));
+            let read = ready!(self.poll_each(&mut row, cx));
             if self.is_idle() {
                 self.over();
             }
-            Poll::Ready(read.map(|()| first.take()))
+            Poll::Ready(read.map(|()| row.row.take()))
         })
     }
 
@@ -337,5 +326,49 @@ impl Client {
             Phase::ChangingUser => Operation::ChangeUserDropped,
             Phase::Closed(why) => why,
         })
+    }
+}
+
+/// Who looks at the events of an operation.
+trait Look {
+    /// An error ends the operation.
+    fn look(&mut self, event: &Event) -> Result<(), Error>;
+}
+
+/// Whether the command succeeds.
+struct Success;
+
+impl Look for Success {
+    #[inline(always)]
+    fn look(&mut self, event: &Event) -> Result<(), Error> {
+        match event {
+            Event::Err(err) => Err(Error::Server(err.clone())),
+            Event::InfileRefused(refused) => Err(Error::InfileRefused(refused.clone())),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The first row of a command's first result.
+struct FirstRow<T> {
+    row: Option<T>,
+    /// What comes now is of another row, or of another result.
+    over: bool,
+}
+
+impl<T: for<'r> FromRow<'r>> Look for FirstRow<T> {
+    #[inline(always)]
+    fn look(&mut self, event: &Event) -> Result<(), Error> {
+        match event {
+            Event::Rows(batch) if !self.over => {
+                self.over = true;
+                let plan = batch.plan::<T>()?;
+                self.row = batch.typed::<T>(&plan).next().transpose()?;
+            }
+            Event::Ok(_) | Event::End(_) => self.over = true,
+            Event::ColumnsChanged(changed) => return Err(Error::ColumnsChanged(*changed)),
+            other => return Success.look(other),
+        }
+        Ok(())
     }
 }
