@@ -244,7 +244,8 @@ impl Framer {
         }
         rx.advance(frames.len());
         // Ids wrap.
-        self.sequence = self.sequence.wrapping_add((count % 256) as u8);
+        let [count, ..] = count.to_le_bytes();
+        self.sequence = self.sequence.wrapping_add(count);
         true
     }
 
@@ -512,6 +513,24 @@ mod tests {
         assert_eq!(reader.payload(&wire), [0xfe]);
         reader.consume(&mut wire);
         assert_eq!(reader.poll(&mut wire), Ok(Frame::Need(HEADER_LEN)));
+    }
+
+    #[test]
+    fn frames_that_came_before_are_taken_as_one_piece() {
+        let frames = [1, 0, 0, 1, 2, 2, 0, 0, 2, 8, 9];
+        let take = |rx: &[u8], sequence| {
+            let (mut f, mut rx) = (Framer { sequence, ..framer(100) }, BytesMut::from(rx));
+            let taken = f.take_again(&mut rx, &frames, 2);
+            assert_eq!(f.sequence, if taken { 3 } else { sequence });
+            (taken, rx.to_vec())
+        };
+        assert_eq!(take(&[&frames[..], &[7]].concat(), 1), (true, vec![7]));
+        // Not all is there, it is other bytes, or the next packet has another id.
+        for (rx, sequence) in [(&frames[..10], 1), (&[1, 0, 0, 1, 3, 2, 0, 0, 2, 8, 9][..], 1), (&frames, 2)]
+        {
+            assert_eq!(take(rx, sequence), (false, rx.to_vec()));
+        }
+        assert!(!framer(100).take_again(&mut BytesMut::new(), &[], 0));
     }
 
     #[test]

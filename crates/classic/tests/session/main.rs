@@ -2,6 +2,8 @@
 //! recorded with, and no way of cutting the bytes changes what is told.
 
 #[cfg(test)]
+mod again;
+#[cfg(test)]
 mod big_rows;
 #[cfg(test)]
 mod edges;
