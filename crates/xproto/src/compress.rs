@@ -94,9 +94,9 @@ impl fmt::Debug for Compression {
 }
 
 impl Compression {
-    /// `level` is the server's own default if it is absent.
-    pub(crate) fn new(algorithm: Algorithm, level: Option<i32>) -> Option<Self> {
-        let (encoder, decoder) = codec::codec(algorithm, level)?;
+    /// `level` is the server's own default if it is absent. `limit`: how much a message may hold.
+    pub(crate) fn new(algorithm: Algorithm, level: Option<i32>, limit: usize) -> Option<Self> {
+        let (encoder, decoder) = codec::codec(algorithm, level, limit)?;
         Some(Self { encoder, decoder, packed: Vec::new(), inner: BytesMut::new() })
     }
 
@@ -206,7 +206,7 @@ mod tests {
     }
 
     fn side(algorithm: Algorithm) -> Compression {
-        Compression::new(algorithm, None).unwrap()
+        Compression::new(algorithm, None, 1 << 20).unwrap()
     }
 
     fn pack(sender: &mut Compression, bytes: &[u8]) -> Vec<u8> {
@@ -251,7 +251,7 @@ mod tests {
         for algorithm in Algorithm::ALL {
             let zeros = vec![0; 64 << 20];
             let packed = {
-                let mut sender = Compression::new(algorithm, Some(1)).unwrap();
+                let mut sender = Compression::new(algorithm, Some(1), 1 << 20).unwrap();
                 pack(&mut sender, &zeros)
             };
             assert!(packed.len() < 1 << 20, "{algorithm}");
@@ -290,6 +290,30 @@ mod tests {
         }
     }
 
+    #[test]
+    fn nothing_in_a_payload_is_lost_without_a_word() {
+        for algorithm in Algorithm::ALL {
+            let (mut sender, mut receiver) = (side(algorithm), side(algorithm));
+            let (first, second) = (frames(&[vec![1]]), frames(&[vec![2; 300]]));
+            let payload = [pack(&mut sender, &first), pack(&mut sender, &second)].concat();
+            receiver.inflate(&raw(None, &payload), FRAMER).unwrap();
+            assert_eq!(receiver.inner.split(), [first, second].concat(), "{algorithm}");
+            // To a stream without an end anything may be its next part.
+            let more = side(algorithm).inflate(&raw(None, &[&payload[..], b"more"].concat()), FRAMER);
+            assert!(more.is_err() || algorithm == Algorithm::DeflateStream, "{algorithm}");
+        }
+    }
+
+    #[test]
+    fn a_window_larger_than_a_message_is_refused() {
+        // magic | no content size, no checksum | window of 2^23 | an empty raw block, the last
+        let payload = [0x28, 0xb5, 0x2f, 0xfd, 0x00, (23 - 10) << 3, 0x01, 0x00, 0x00];
+        for (limit, taken) in [(1 << 20, false), (8 << 20, true), (usize::MAX, true)] {
+            let mut side = Compression::new(Algorithm::ZstdStream, None, limit).unwrap();
+            assert_eq!(side.inflate(&raw(None, &payload), FRAMER).is_ok(), taken, "{limit}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_one_side_sends_the_other_reads(
@@ -297,7 +321,7 @@ mod tests {
             level in prop::option::of(-2i32..12),
         ) {
             for algorithm in Algorithm::ALL {
-                let (mut sender, mut receiver) = (Compression::new(algorithm, level).unwrap(), side(algorithm));
+                let (mut sender, mut receiver) = (Compression::new(algorithm, level, 1 << 20).unwrap(), side(algorithm));
                 for payloads in &messages {
                     let frames = frames(payloads);
                     receiver.inflate(&message(&mut sender, &frames), FRAMER).unwrap();

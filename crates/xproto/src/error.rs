@@ -35,12 +35,12 @@ pub struct ServerError {
 const ER_X_CAPABILITY_SET_NOT_ALLOWED: u16 = 5009;
 
 impl ServerError {
-    pub(crate) fn new(error: &messages::Error) -> Self {
+    pub(crate) fn new(error: messages::Error) -> Self {
         Self {
             code: u16::try_from(error.code).unwrap_or(u16::MAX),
-            sql_state: error.sql_state.as_str().into(),
-            message: error.msg.as_str().into(),
             fatal: error.severity() == messages::error::Severity::Fatal,
+            sql_state: error.sql_state.into(),
+            message: error.msg.into(),
         }
     }
 

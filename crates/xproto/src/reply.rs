@@ -199,15 +199,16 @@ impl Connection {
 
     fn server_error<T: TraceSink>(&mut self, payload: &Bytes, cx: &mut Cx<'_, T>) -> Read {
         let message: messages::Error = self.decode(ServerKind::ERROR, payload.clone())?;
-        let error = ServerError::new(&message);
+        let error = ServerError::new(message);
         self.collector.clear();
         if error.ends_connection() {
+            let state = self.state;
             self.owed.clear();
             self.enter(LifeCycle::Error, cx);
             if self.let_through {
                 return event(Event::Error(error));
             }
-            return Err(XError::new(self.state, XErrorKind::Fatal(error)));
+            return Err(XError::new(state, XErrorKind::Fatal(error)));
         }
         if self.owed.is_empty() && !self.let_through {
             return Err(self.unexpected(ServerKind::ERROR));
@@ -272,7 +273,7 @@ impl Connection {
     /// Compression starts with the first session, and stays.
     fn start_compression(&mut self) -> Result<(), XError> {
         if let (None, Some(asked)) = (&self.packing.on, self.packing.agreed) {
-            let compression = Compression::new(asked.algorithm, asked.level);
+            let compression = Compression::new(asked.algorithm, asked.level, self.framer.max_frame());
             let compression = compression.ok_or_else(|| self.error(XErrorKind::NotBuilt(asked.algorithm)))?;
             self.packing.on = Some(Box::new(compression));
         }

@@ -364,6 +364,7 @@ fn an_error_of_a_login_comes_before_that_of_what_followed() {
     assert!(matches!(events, Ok(Step::Event(Event::Error(error))) if error.code == 1045 && !error.fatal));
     let error = client.events().unwrap_err();
     assert!(matches!(error.kind(), XErrorKind::Fatal(error) if error.code == 5000), "{error}");
+    assert_eq!(error.state(), LifeCycle::AuthenticationFailed, "where it happened");
     assert_eq!(client.machine.replies_owed(), 0);
     // It is final, and says so again.
     assert_eq!(client.events().unwrap_err().code(), 5000);

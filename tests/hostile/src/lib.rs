@@ -14,6 +14,7 @@ pub mod sockets;
 pub mod talks;
 pub mod tls;
 pub mod watch;
+pub mod x;
 
 pub use moody::Moody;
 pub use peer::{Act, Heard, Peer, Reply};

@@ -20,6 +20,8 @@ use crate::packets;
 pub enum Act {
     /// Waits for a whole packet.
     Hear,
+    /// Waits for any bytes, which may be no packet, and passes over them.
+    HearBytes,
     /// Sends a packet with the id that is due.
     Say(Vec<u8>),
     /// Sends bytes as they are.
@@ -75,6 +77,8 @@ pub struct Heard {
     pub given: usize,
     /// Wire bytes taken from it.
     pub taken: usize,
+    /// How many of them each write had.
+    pub writes: Vec<usize>,
 }
 
 impl Heard {
@@ -97,6 +101,8 @@ struct Server {
     inbox: Vec<u8>,
     outbox: VecDeque<u8>,
     next_id: u8,
+    /// Whether it speaks X Protocol: a packet begins with its type byte.
+    x: bool,
     tls: Option<Box<ServerConnection>>,
     ended: Option<End>,
     deaf: bool,
@@ -125,6 +131,7 @@ impl Peer {
             inbox: Vec::new(),
             outbox: VecDeque::new(),
             next_id: 0,
+            x: false,
             tls: None,
             ended: None,
             deaf: false,
@@ -136,6 +143,14 @@ impl Peer {
             writer: None,
         };
         Self { server: Arc::new(Mutex::new(server)) }
+    }
+
+    /// The same for X Protocol: what it says and hears begins with the message's type byte.
+    #[must_use]
+    pub fn x(script: &[Act]) -> Self {
+        let peer = Self::new(script);
+        peer.lock().x = true;
+        peer
     }
 
     /// Moves at most so many bytes at once, in both directions.
@@ -280,7 +295,13 @@ impl Server {
                     }
                     continue;
                 }
-                Act::Hear | Act::Answer(_) | Act::Reply(_) | Act::Endless(_) | Act::Round(_) => {
+                Act::HearBytes if !self.inbox.is_empty() => self.inbox.clear(),
+                Act::Hear
+                | Act::HearBytes
+                | Act::Answer(_)
+                | Act::Reply(_)
+                | Act::Endless(_)
+                | Act::Round(_) => {
                     self.acts.push_front(act);
                     break;
                 }
@@ -311,18 +332,23 @@ impl Server {
 
     /// Takes a packet off the inbox, if there is a whole one.
     fn hear(&mut self) -> bool {
-        let Some(&[a, b, c, id]) = self.inbox.first_chunk() else { return false };
-        let end = 4 + u32::from_le_bytes([a, b, c, 0]) as usize;
+        let Some(&[a, b, c, d]) = self.inbox.first_chunk() else { return false };
+        let high = if self.x { d } else { 0 };
+        let end = 4 + u32::from_le_bytes([a, b, c, high]) as usize;
         if self.inbox.len() < end {
             return false;
         }
-        self.next_id = id.wrapping_add(1);
+        self.next_id = d.wrapping_add(1);
         self.heard.packets.push(self.inbox.drain(..end).skip(4).collect());
         true
     }
 
     /// Sends a packet with the id that is due.
     fn say(&mut self, payload: &[u8]) {
+        if self.x {
+            let len = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+            return self.send(&[&len.to_le_bytes(), payload].concat());
+        }
         let packet = packets::frame(self.next_id, payload);
         self.next_id = self.next_id.wrapping_add(1);
         self.send(&packet);
@@ -433,6 +459,7 @@ impl Link for Peer {
                 return Poll::Pending;
             }
             let n = server.portion(bytes.len().min(open));
+            server.heard.writes.push(n);
             server.take(bytes.get(..n).unwrap_or_default());
             Poll::Ready(Ok(n))
         })

@@ -20,18 +20,18 @@ pub(super) trait Decode: Send {
 pub(super) type Codec = (Box<dyn Encode>, Box<dyn Decode>);
 
 /// Both directions of an algorithm; `None` for one that this build lacks. The level is the server's own default if it is
-/// absent, and bounded as servers bound it.
-pub(super) fn codec(algorithm: Algorithm, level: Option<i32>) -> Option<Codec> {
+/// absent, and bounded as servers bound it. What a decoder keeps is bounded by `limit`.
+pub(super) fn codec(algorithm: Algorithm, level: Option<i32>, limit: usize) -> Option<Codec> {
     match algorithm {
         #[cfg(feature = "deflate")]
         Algorithm::DeflateStream => Some(super::deflate::codec(level)),
         #[cfg(feature = "lz4")]
         Algorithm::Lz4Message => Some(super::lz4::codec()),
         #[cfg(feature = "zstd")]
-        Algorithm::ZstdStream => super::zstd::codec(level),
+        Algorithm::ZstdStream => super::zstd::codec(level, limit),
         #[cfg(not(all(feature = "deflate", feature = "lz4", feature = "zstd")))]
         _ => {
-            let _ = level;
+            let _ = (level, limit);
             None
         }
     }

@@ -37,13 +37,28 @@ impl Encode for Lz4 {
 
 impl Decode for Lz4 {
     fn decode(&mut self, payload: &[u8], most: usize, out: &mut BytesMut) -> Result<(), WireError> {
-        // A decoder makes room for a whole block before it has seen any of it.
-        let code = payload.get(BLOCK_SIZE).map_or(0, |byte| u32::from(byte >> 4 & 7));
-        let size = SMALLEST << (2 * code.saturating_sub(4));
-        if size > most.max(SMALLEST) {
-            return Err(WireError::WindowTooLarge { size: size as u64, limit: most });
+        // Servers put one frame into a payload; a second one must not get lost.
+        let mut left = payload;
+        while !left.is_empty() {
+            let before = left.len();
+            left = frame(left, most, out)?;
+            if left.len() == before {
+                return Err(failed());
+            }
         }
-        let mut decoder = FrameDecoder::new(payload);
-        bounded(most, out, |room| decoder.read(room).map_err(|_| failed()))
+        Ok(())
     }
+}
+
+/// Inflates the first frame, and gives what is behind it.
+fn frame<'a>(payload: &'a [u8], most: usize, out: &mut BytesMut) -> Result<&'a [u8], WireError> {
+    // A decoder makes room for a whole block before it has seen any of it.
+    let code = payload.get(BLOCK_SIZE).map_or(0, |byte| u32::from(byte >> 4 & 7));
+    let size = SMALLEST << (2 * code.saturating_sub(4));
+    if size > most.max(SMALLEST) {
+        return Err(WireError::WindowTooLarge { size: size as u64, limit: most });
+    }
+    let mut decoder = FrameDecoder::new(payload);
+    bounded(most, out, |room| decoder.read(room).map_err(|_| failed()))?;
+    Ok(decoder.into_inner())
 }

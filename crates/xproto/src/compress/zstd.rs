@@ -9,12 +9,17 @@ use super::codec::{Codec, Decode, Encode};
 /// The server's default.
 const LEVEL: i32 = 3;
 
-/// What a decoder may keep behind what it inflated, as a power of two: the largest window of any level up to 11.
+/// What a decoder may keep behind what it inflated, as a power of two: the largest window of any level up to 11. No
+/// message needs more than it holds.
 const WINDOW_LOG: u32 = 23;
 
-pub(super) fn codec(level: Option<i32>) -> Option<Codec> {
+/// The smallest window that zstd knows.
+const MIN_WINDOW_LOG: u32 = 10;
+
+pub(super) fn codec(level: Option<i32>, limit: usize) -> Option<Codec> {
     let mut decoder = DCtx::create();
-    decoder.set_parameter(DParameter::WindowLogMax(WINDOW_LOG)).ok()?;
+    let window = limit.checked_next_power_of_two().map_or(WINDOW_LOG, usize::trailing_zeros);
+    decoder.set_parameter(DParameter::WindowLogMax(window.clamp(MIN_WINDOW_LOG, WINDOW_LOG))).ok()?;
     let level = level.filter(|level| *level != 0).unwrap_or(LEVEL).clamp(-100, 11);
     Some((Box::new(Encoder { context: CCtx::create(), level }), Box::new(Decoder(decoder))))
 }
