@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use crate::fence::{Fence, Killer};
 use crate::{Client, Connecting, Error, Options, Runtime};
 
 /// Cancels one operation of a [`Client`], from another task or thread: by `KILL QUERY` on a second connection.
@@ -24,7 +25,7 @@ use crate::{Client, Connecting, Error, Options, Runtime};
 /// connection another server, no handle can find the right one: use [`cancel_with`](Self::cancel_with) there.
 #[derive(Clone)]
 pub struct CancelHandle {
-    fence: Arc<Fence>,
+    fence: Arc<Fence<Client>>,
     number: u64,
     options: Arc<Options>,
     address: Option<SocketAddr>,
@@ -46,7 +47,7 @@ impl CancelHandle {
     /// Whether its operation is running.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        self.fence.lock().is_running(self.number)
+        self.fence.is_running(self.number)
     }
 
     /// Cancels its operation. `false`: there was nothing to cancel, because it has not begun, or is over.
@@ -106,9 +107,9 @@ impl Client {
     fn handle(&mut self, ahead: u64) -> CancelHandle {
         let fence = Arc::clone(self.care.get_or_insert_default().fence.get_or_insert_with(|| {
             // It begins with the operation that is running now, if there is one.
-            Arc::new(Fence(Mutex::new(State { running: ahead == 0, ..State::default() })))
+            Fence::new(ahead == 0)
         }));
-        let number = fence.lock().number + ahead;
+        let number = fence.number() + ahead;
         CancelHandle {
             fence,
             number,
@@ -120,109 +121,8 @@ impl Client {
     }
 }
 
-/// Between a client and those who cancel its operations.
-pub(crate) struct Fence(Mutex<State>);
-
-#[derive(Default)]
-struct State {
-    /// The operation that runs, or ran last.
-    number: u64,
-    running: bool,
-    /// How many KILLs are on their way.
-    killing: usize,
-    /// Connections whose KILL nobody waits for any more.
-    left: Vec<Client>,
-    /// A KILL was sent since the last operation began.
-    sent: bool,
-    /// Nobody knows whether a KILL is still to come.
-    lost: bool,
-    waiting: Option<Waker>,
-}
-
-impl State {
-    const fn is_running(&self, number: u64) -> bool {
-        self.running && self.number == number
-    }
-}
-
-/// What [`Fence::poll_quiet`] found.
-pub(crate) enum Quiet {
-    /// No KILL is on its way, and none was.
-    Yes,
-    /// None is any more, but the server may have one that hit nothing.
-    Absorb,
-    /// One may come at any time.
-    Lost,
-}
-
-impl Fence {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The operation is over. Ready when no KILL for it is on its way.
-    pub(crate) fn poll_quiet(&self, cx: &mut Context<'_>) -> Poll<Quiet> {
-        let mut state = self.lock();
-        state.running = false;
-        while let Some(killer) = state.left.last_mut() {
-            match killer.poll_start(cx) {
-                Poll::Ready(result) => {
-                    state.left.pop();
-                    state.lost |= result.is_err();
-                }
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-        if state.lost {
-            return Poll::Ready(Quiet::Lost);
-        }
-        if state.killing > 0 {
-            state.waiting = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        Poll::Ready(if std::mem::take(&mut state.sent) { Quiet::Absorb } else { Quiet::Yes })
-    }
-
-    /// The operation is over; a KILL may still be on its way.
-    pub(crate) fn finish(&self) {
-        self.lock().running = false;
-    }
-
-    /// The next operation begins.
-    pub(crate) fn begin(&self) {
-        let mut state = self.lock();
-        state.number += 1;
-        state.running = true;
-    }
-
-    /// A KILL may be sent, if it is for the running operation.
-    fn enter(&self, number: u64, killer: Client) -> Option<Killing<'_>> {
-        let mut state = self.lock();
-        if !state.is_running(number) {
-            return None;
-        }
-        state.killing += 1;
-        state.sent = true;
-        Some(Killing { fence: self, killer: Some(killer), lost: false })
-    }
-}
-
-/// A KILL on its way.
-struct Killing<'a> {
-    fence: &'a Fence,
-    /// Who sends it. Still here when the cancel is dropped.
-    killer: Option<Client>,
-    lost: bool,
-}
-
-impl Drop for Killing<'_> {
-    fn drop(&mut self) {
-        let mut state = self.fence.lock();
-        state.killing -= 1;
-        state.lost |= self.lost;
-        state.left.extend(self.killer.take());
-        if let Some(waiting) = state.waiting.take() {
-            waiting.wake();
-        }
+impl Killer for Client {
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        self.poll_start(cx).map(|rest| rest.is_ok())
     }
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use crate::cancel::Fence;
+use crate::fence::Fence;
 use crate::statement::{Closes, StatementCache, Use};
 use crate::tracking::Tracked;
 use crate::watch::Watch;
-use crate::{Options, Runtime, Timer};
+use crate::{Client, Options, Runtime, Timer};
 
 #[derive(Default)]
 pub(crate) struct Care {
@@ -30,7 +30,7 @@ pub(crate) struct Care {
     cache: StatementCache,
     cursor_cache: StatementCache,
     /// Keeps cancels away from statements that they are not for.
-    pub(crate) fence: Option<Arc<Fence>>,
+    pub(crate) fence: Option<Arc<Fence<Client>>>,
     /// How long an operation may take.
     pub(crate) timeout: Option<Duration>,
     /// The clock of the running operation.

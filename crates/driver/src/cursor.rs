@@ -163,9 +163,8 @@ impl Cursor<'_> {
 }
 
 impl BatchSource for Cursor<'_> {
-    fn columns(&self) -> Option<&Columns> {
-        self.columns.as_ref()
-    }
+    type Batch = RowBatch;
+    type Error = Error;
 
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<RowBatch>, Error>> {
         loop {

@@ -105,12 +105,15 @@ pub enum Usage {
     ForeignStatement,
     /// A transaction is open, and MySQL has none inside of another.
     InTransaction,
+    /// The reply was given before, or skipped.
+    ReplyGone,
 }
 
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ForeignStatement => "the statement was prepared by another session, or before a reset",
+            Self::ReplyGone => "the reply was given before, or skipped",
             Self::InTransaction => "a transaction is open already",
         })
     }

@@ -252,9 +252,8 @@ impl<'a> Results<'a> {
 }
 
 impl BatchSource for Results<'_> {
-    fn columns(&self) -> Option<&Columns> {
-        self.columns.as_ref()
-    }
+    type Batch = RowBatch;
+    type Error = Error;
 
     #[inline]
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<RowBatch>, Error>> {

@@ -6,29 +6,75 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures::Stream;
-use porpoise_classic::{Columns, RowBatch, RowError};
-use porpoise_value::{FromRow, Plan};
+use porpoise_value::{FromRow, Plan, PlanError};
 
-use crate::Error;
+/// Rows that were received together, of either protocol.
+pub trait Batch {
+    /// Why a row cannot be read.
+    type RowError: From<PlanError>;
 
-/// Where batches of rows come from: [`Results`](crate::Results) or a [`Cursor`](crate::Cursor), or a borrow of one.
+    /// Finds the columns that rows of type `T` need, and checks their kinds.
+    ///
+    /// # Errors
+    /// [`PlanError`].
+    fn plan<'r, T: FromRow<'r>>(&self) -> Result<Plan, PlanError>;
+
+    /// Reads rows into `rows`, up to the first that does not fit.
+    ///
+    /// # Errors
+    /// Why that does not fit.
+    fn read<T: for<'r> FromRow<'r>>(&self, plan: &Plan, rows: &mut VecDeque<T>)
+    -> Result<(), Self::RowError>;
+}
+
+macro_rules! batches {
+    ($batch:ty, $error:ty) => {
+        impl Batch for $batch {
+            type RowError = $error;
+
+            fn plan<'r, T: FromRow<'r>>(&self) -> Result<Plan, PlanError> {
+                T::plan(self.columns())
+            }
+
+            #[inline]
+            fn read<T: for<'r> FromRow<'r>>(
+                &self,
+                plan: &Plan,
+                rows: &mut VecDeque<T>,
+            ) -> Result<(), $error> {
+                rows.reserve(self.len());
+                for row in self.typed::<T>(plan) {
+                    rows.push_back(row?);
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+batches!(porpoise_classic::RowBatch, porpoise_classic::RowError);
+#[cfg(feature = "xproto")]
+batches!(porpoise_xproto::RowBatch, porpoise_xproto::RowError);
+
+/// Where batches of rows come from: results or a cursor of either protocol, or a borrow of one.
 pub trait BatchSource {
-    /// The columns of the rows, if there are any.
-    fn columns(&self) -> Option<&Columns>;
+    /// Rows that were received together.
+    type Batch: Batch;
+    /// Why there are no more.
+    type Error: From<<Self::Batch as Batch>::RowError>;
 
     /// The next rows; `None` at the end.
     ///
     /// # Errors
-    /// [`Error::Server`] when the statement fails in the middle; the connection is broken.
-    fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<RowBatch>, Error>>;
+    /// The statement failed in the middle; the connection is broken.
+    fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Self::Batch>, Self::Error>>;
 }
 
 impl<S: BatchSource> BatchSource for &mut S {
-    fn columns(&self) -> Option<&Columns> {
-        (**self).columns()
-    }
+    type Batch = S::Batch;
+    type Error = S::Error;
 
-    fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<RowBatch>, Error>> {
+    fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<S::Batch>, S::Error>> {
         (**self).poll_batch(cx)
     }
 }
@@ -51,7 +97,7 @@ impl<S> fmt::Debug for BatchStream<S> {
 }
 
 impl<S: BatchSource + Unpin> Stream for BatchStream<S> {
-    type Item = Result<RowBatch, Error>;
+    type Item = Result<S::Batch, S::Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.source.poll_batch(cx).map(Result::transpose)
@@ -65,21 +111,21 @@ impl<S: BatchSource + Unpin> Stream for BatchStream<S> {
 /// [`Results::next_result`](crate::Results::next_result) or to the next call of the client.
 ///
 /// For rows that borrow, or to spare the copy, take the batches: [`RowBatch::typed`].
-pub struct RowStream<S, T> {
+pub struct RowStream<S: BatchSource, T> {
     source: S,
     plan: Option<Plan>,
     rows: VecDeque<T>,
-    failed: Option<RowError>,
+    failed: Option<<S::Batch as Batch>::RowError>,
     over: bool,
 }
 
-impl<S, T> RowStream<S, T> {
+impl<S: BatchSource, T> RowStream<S, T> {
     pub(crate) const fn new(source: S) -> Self {
         Self { source, plan: None, rows: VecDeque::new(), failed: None, over: false }
     }
 }
 
-impl<S, T> fmt::Debug for RowStream<S, T> {
+impl<S: BatchSource, T> fmt::Debug for RowStream<S, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RowStream")
             .field("read", &self.rows.len())
@@ -90,10 +136,10 @@ impl<S, T> fmt::Debug for RowStream<S, T> {
 
 impl<S: BatchSource, T: for<'r> FromRow<'r>> RowStream<S, T> {
     /// Reads a batch, up to the first row that does not fit.
-    fn read(&mut self, batch: &RowBatch) {
+    fn read(&mut self, batch: &S::Batch) {
         let plan = match &mut self.plan {
             Some(plan) => plan,
-            None => match T::plan(batch.columns()) {
+            None => match batch.plan::<T>() {
                 Ok(plan) => self.plan.insert(plan),
                 Err(error) => {
                     self.failed = Some(error.into());
@@ -101,24 +147,15 @@ impl<S: BatchSource, T: for<'r> FromRow<'r>> RowStream<S, T> {
                 }
             },
         };
-        self.rows.reserve(batch.len());
-        for row in batch.typed::<T>(plan) {
-            match row {
-                Ok(row) => self.rows.push_back(row),
-                Err(error) => {
-                    self.failed = Some(error);
-                    return;
-                }
-            }
-        }
+        self.failed = batch.read(plan, &mut self.rows).err();
     }
 }
 
 // Nothing in it is pinned: rows are given out by value.
-impl<S: Unpin, T> Unpin for RowStream<S, T> {}
+impl<S: BatchSource + Unpin, T> Unpin for RowStream<S, T> {}
 
 impl<S: BatchSource + Unpin, T: for<'r> FromRow<'r>> Stream for RowStream<S, T> {
-    type Item = Result<T, Error>;
+    type Item = Result<T, S::Error>;
 
     #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {

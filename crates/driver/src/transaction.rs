@@ -68,7 +68,14 @@ impl TxOptions {
         self
     }
 
-    const fn statement(&self) -> &'static str {
+    /// The statement that comes before it.
+    #[cfg(feature = "xproto")]
+    pub(crate) fn level_statement(&self) -> Option<&'static str> {
+        self.isolation.map(Isolation::statement)
+    }
+
+    /// The statement that begins it.
+    pub(crate) const fn statement(&self) -> &'static str {
         match (self.consistent_snapshot, self.read_only) {
             (false, None) => "START TRANSACTION",
             (false, Some(true)) => "START TRANSACTION READ ONLY",

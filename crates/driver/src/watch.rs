@@ -3,7 +3,19 @@
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use crate::{BoxFuture, Client, Error};
+use crate::BoxFuture;
+
+/// Whose operations take time.
+pub(crate) trait Watched {
+    /// Ready once `at` has passed.
+    fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Cancels the running operation. `false`: that could not be done.
+    fn cancel(&mut self) -> BoxFuture<bool>;
+
+    /// How long the server may take to obey.
+    fn cancel_time(&self) -> Duration;
+}
 
 /// Counts an operation's time, and cancels the operation when that is over.
 pub(crate) struct Watch {
@@ -16,7 +28,7 @@ struct Cancel {
     /// How long the server may take to obey.
     until: Option<Instant>,
     /// The KILL QUERY, until it is done.
-    kill: Option<BoxFuture<Result<bool, Error>>>,
+    kill: Option<BoxFuture<bool>>,
 }
 
 impl Watch {
@@ -30,16 +42,15 @@ impl Watch {
     }
 
     /// Called when the operation waits. Ready when it waited so long that the connection is to be given up.
-    pub(crate) fn poll(&mut self, client: &mut Client, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll(&mut self, client: &mut impl Watched, cx: &mut Context<'_>) -> Poll<()> {
         let cancel = match &mut self.cancel {
             Some(cancel) => cancel,
             None => {
                 let Some(at) = self.at else { return Poll::Pending };
                 ready!(client.poll_until(at, cx));
-                let handle = client.running_cancel_handle();
                 self.cancel.insert(Cancel {
-                    until: Instant::now().checked_add(client.options().endpoint.session.cancel_time),
-                    kill: Some(Box::pin(async move { handle.cancel().await })),
+                    until: Instant::now().checked_add(client.cancel_time()),
+                    kill: Some(client.cancel()),
                 })
             }
         };
@@ -47,7 +58,7 @@ impl Watch {
             && let Poll::Ready(killed) = kill.as_mut().poll(cx)
         {
             cancel.kill = None;
-            if killed.is_err() {
+            if !killed {
                 return Poll::Ready(());
             }
         }

@@ -10,28 +10,49 @@
 //!
 //! The loop, dialing, deadlines, TLS, rows in batches and the trace are the same as of the [classic client](crate::Client).
 
+mod args;
 mod ask;
+mod batch;
+mod cancel;
+mod care;
 mod collection;
+mod commands;
 mod connecting;
+mod cursor;
 mod error;
 mod notices;
 mod options;
 mod outcome;
+mod pipeline;
 mod raw;
+mod results;
 mod run;
 mod schema;
 mod session;
+mod settle;
+mod sql;
+mod statement;
 mod table;
+mod transaction;
 
 pub use ask::{Ask, Asking, Did, Exists, First, Names, NamesOf, Number, Read, Said};
+pub use batch::BatchDone;
+pub use cancel::CancelHandle;
 pub use collection::Collection;
+pub use commands::ClientInfo;
 pub use connecting::Connecting;
+pub use cursor::Cursor;
 pub use error::Error;
 pub use notices::Notices;
 pub use options::{Options, OptionsBuilder};
 pub use outcome::Outcome;
+pub use pipeline::{Pipeline, Replies, Ticket};
 /// Builders of statements, and the server's own commands.
 pub use porpoise_xproto::{admin, crud};
+pub use results::Results;
 pub use schema::Schema;
 pub use session::Session;
+pub use sql::Sql;
+pub use statement::Statement;
 pub use table::Table;
+pub use transaction::{Savepoint, Transaction};

@@ -23,11 +23,21 @@ impl<'a> Placeholders<'a> {
         Self { count: names.len(), names: Some(names) }
     }
 
+    /// Parameters by position, however many there are: only the server knows how many it wants.
+    #[must_use]
+    pub const fn any() -> Self {
+        Self::positional(usize::MAX)
+    }
+
     fn positions(&self, given: usize) -> Result<(), ParamError> {
         if self.names.is_some_and(|names| !names.is_empty()) {
             return Err(ParamError::Style { named: true });
         }
-        if given == self.count { Ok(()) } else { Err(ParamError::Count { wanted: self.count, given }) }
+        if given == self.count || self.count == usize::MAX {
+            Ok(())
+        } else {
+            Err(ParamError::Count { wanted: self.count, given })
+        }
     }
 }
 

@@ -85,6 +85,8 @@ pub(crate) struct Compression {
     packed: Vec<u8>,
     /// Inflated frames that are not read yet.
     pub(crate) inner: BytesMut,
+    /// Bytes inflated so far.
+    pub(crate) inflated: u64,
 }
 
 impl fmt::Debug for Compression {
@@ -97,7 +99,7 @@ impl Compression {
     /// `level` is the server's own default if it is absent. `limit`: how much a message may hold.
     pub(crate) fn new(algorithm: Algorithm, level: Option<i32>, limit: usize) -> Option<Self> {
         let (encoder, decoder) = codec::codec(algorithm, level, limit)?;
-        Some(Self { encoder, decoder, packed: Vec::new(), inner: BytesMut::new() })
+        Some(Self { encoder, decoder, packed: Vec::new(), inner: BytesMut::new(), inflated: 0 })
     }
 
     /// Inflates the frames of a message. None of an earlier one are left. What is inflated must be frames, all of them
@@ -120,6 +122,7 @@ impl Compression {
             None => limit,
         };
         self.decoder.decode(payload, most, &mut self.inner)?;
+        self.inflated += self.inner.len() as u64;
         if size.is_some() && self.inner.len() != most {
             return Err(WireError::BadValue { field: "uncompressed_size", value: most as u64 });
         }

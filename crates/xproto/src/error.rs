@@ -247,6 +247,14 @@ pub enum Misuse {
     },
 }
 
+impl Misuse {
+    /// [`TooLarge`](Self::TooLarge).
+    #[must_use]
+    pub const fn too_large(size: usize, limit: usize) -> Self {
+        Self::TooLarge { size, limit }
+    }
+}
+
 impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

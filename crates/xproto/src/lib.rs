@@ -98,6 +98,7 @@ mod packing;
 mod param;
 mod reply;
 mod row;
+mod server_code;
 mod typed;
 
 pub use columns::{ColumnFormat, ColumnMetaData, Columns, FieldType};

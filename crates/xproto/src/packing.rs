@@ -42,6 +42,12 @@ impl Connection {
         self.packing.on.is_some()
     }
 
+    /// How many bytes compressed messages have become so far.
+    #[must_use]
+    pub fn inflated(&self) -> u64 {
+        self.packing.on.as_ref().map_or(0, |compression| compression.inflated)
+    }
+
     /// Has what was sent since the last [`advance`](porpoise_wire::Machine::advance) compressed now, if it is to be: before
     /// it leaves without one.
     pub fn pack_written<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) {

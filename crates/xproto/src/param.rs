@@ -14,7 +14,15 @@ impl Scalar {
     /// # Errors
     /// As [`ToValue::to_value`]; what was to be sent ahead cannot be.
     pub fn of(value: &(impl ToValue + ?Sized)) -> Result<Self, ConvertError> {
-        Ok(match value.to_value()? {
+        Self::of_param(value.to_value()?)
+    }
+
+    /// A value on its way.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub fn of_param(value: ParamRef<'_>) -> Result<Self, ConvertError> {
+        Ok(match value {
             ParamRef::Value(value) => Self::from(value),
             ParamRef::Owned(value) => Self::of(&value)?,
             ParamRef::Vector(numbers) => {

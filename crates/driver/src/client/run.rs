@@ -2,14 +2,15 @@
 
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use porpoise_classic::{ClassicError, ClassicErrorKind, Event, ExecuteError, Misuse, ResultEnd, Session};
 use porpoise_value::FromRow;
 use porpoise_wire::{Cx, Step, WireError};
 
 use super::{Client, Phase};
-use crate::{Error, Operation, Tap};
+use crate::watch::Watched;
+use crate::{BoxFuture, Error, Operation, Tap};
 
 impl Client {
     /// Makes the session ready for an operation: reads what an earlier one left, and does what it still owes.
@@ -209,11 +210,6 @@ impl Client {
         }
     }
 
-    /// Ready once `at` has passed.
-    pub(crate) fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        self.care.get_or_insert_default().poll_until(at, self.runtime, cx)
-    }
-
     /// Reads the running command's results to their end, and gives its error if it has one.
     #[inline]
     pub(crate) fn finish(&mut self) -> impl Future<Output = Result<(), Error>> {
@@ -370,5 +366,20 @@ impl<T: for<'r> FromRow<'r>> Look for FirstRow<T> {
             other => return Success.look(other),
         }
         Ok(())
+    }
+}
+
+impl Watched for Client {
+    fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        self.care.get_or_insert_default().poll_until(at, self.runtime, cx)
+    }
+
+    fn cancel(&mut self) -> BoxFuture<bool> {
+        let handle = self.running_cancel_handle();
+        Box::pin(async move { handle.cancel().await.is_ok() })
+    }
+
+    fn cancel_time(&self) -> Duration {
+        self.options.endpoint.session.cancel_time
     }
 }

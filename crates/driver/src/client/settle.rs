@@ -6,8 +6,8 @@ use std::time::Instant;
 use porpoise_classic::{Event, Session};
 
 use super::{Client, Phase};
-use crate::cancel::Quiet;
 use crate::care::{Chore, Drain};
+use crate::fence::Quiet;
 use crate::watch::Watch;
 use crate::{Error, Operation};
 

@@ -1,13 +1,12 @@
 //! Requests with one answer.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::marker::PhantomData;
 
 use porpoise_value::FromRow;
+use porpoise_xproto::RowBatch;
 use porpoise_xproto::crud::{CreateView, CrudError, Delete, DropView, Insert, ModifyView, Request, Update};
 use porpoise_xproto::messages::sql::StmtExecute;
-use porpoise_xproto::{Event, RowBatch};
 
 use super::{Error, Outcome, Session};
 
@@ -208,17 +207,14 @@ impl Session {
         let reader = ask.reader();
         // Boxed: messages are large, and this is a future.
         let message = Box::new(ask.into_message()?);
-        self.message(|connection, cx| connection.send(&*message, cx)).await?;
-        let (mut said, mut failed) = (Said::default(), None);
-        while let Some(event) = poll_fn(|cx| self.poll_next(cx)).await? {
-            match event {
-                Event::Rows(batch) => said.rows.push(batch),
-                Event::Notice(notice) => said.outcome.observe(notice),
-                Event::Error(error) => failed = Some(error),
-                _ => {}
-            }
+        let mut results = self.send(&*message).await?;
+        drop(message);
+        let mut rows = Vec::new();
+        while let Some(batch) = results.next_batch().await? {
+            rows.push(batch);
         }
-        failed.map_or_else(|| reader.read(said), |error| Err(Error::Server(error)))
+        let outcome = results.finish().await?;
+        reader.read(Said { rows, outcome })
     }
 }
 

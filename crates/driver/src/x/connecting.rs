@@ -4,14 +4,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use porpoise_auth::Answer;
+use porpoise_auth::{Answer, Channel};
 use porpoise_classic_connect::Ask;
 use porpoise_trace::TraceSink;
+use porpoise_value::Params;
 use porpoise_wire::{Cx, Lost, Machine, Step, TlsInfo};
 use porpoise_xproto::connect::{ConnectError, ConnectErrorKind, ConnectEvent, Connector, Transport};
 use porpoise_xproto::{Connection, LifeCycle};
 
 use super::session::Facts;
+use super::sql::statement;
 use super::{Error, Options, Session};
 use crate::opening::{Came, Opening, Opens};
 use crate::{FlightRecord, Link, Operation, Runtime, Tap, Target};
@@ -63,6 +65,19 @@ impl Connecting {
     fn of(start: Start, runtime: &'static dyn Runtime, options: Arc<Options>) -> Self {
         let opening = Opening::new(start, runtime, &options.endpoint);
         Self { options, runtime, opening, record: None }
+    }
+
+    /// Sends a statement with the login. On a channel that nobody else can read both leave in one flight; else it follows the
+    /// login at once. Its results are read by [`Session::first_results`]; any other call drains them. If the login fails, the
+    /// connect fails with the login's error, and the statement has not run.
+    ///
+    /// # Errors
+    /// [`Error::Params`] when the arguments do not fit.
+    pub fn with_statement(mut self, sql: &str, args: impl Params) -> Result<Self, Error> {
+        if let Start::Login(connector) = &mut self.opening.machine {
+            connector.set_first(statement(sql, &args, false)?);
+        }
+        Ok(self)
     }
 
     /// The same connect over a stream that exists already: a tunnel, a proxy, a test's pipe. The options name the host for
@@ -117,7 +132,7 @@ impl Future for Connecting {
             (Ok(connection), Some(io)) => {
                 let facts = match &mut this.opening.machine {
                     Start::Login(connector) => Facts::of(connector),
-                    Start::Raw(_) => Facts::default(),
+                    Start::Raw(_) => Facts::new(Channel::Plain),
                 };
                 let (options, record) = (Arc::clone(&this.options), this.record.clone());
                 Ok(Session::new(connection, io, options, this.runtime, facts, record))

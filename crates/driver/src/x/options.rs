@@ -1,4 +1,5 @@
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +56,13 @@ impl Options {
     #[must_use]
     pub const fn connect(&self) -> &Arc<ConnectOptions> {
         &self.connect
+    }
+
+    /// The same server, found at this address.
+    pub(super) fn at_address(&self, address: Option<SocketAddr>) -> Self {
+        let mut options = self.clone();
+        options.endpoint.set_address(address);
+        options
     }
 }
 
@@ -160,6 +168,21 @@ impl OptionsBuilder {
 
     pub(crate) fn set_connect_timeout(&mut self, limit: Duration) {
         self.endpoint.connect_timeout = (!limit.is_zero()).then_some(limit);
+    }
+
+    /// How long one operation may take; see [`Session::set_timeout`](super::Session::set_timeout). No limit by default, or
+    /// if zero.
+    #[must_use]
+    pub fn operation_timeout(mut self, limit: Duration) -> Self {
+        self.endpoint.session.operation_timeout = (!limit.is_zero()).then_some(limit);
+        self
+    }
+
+    /// How many statements each session keeps prepared; 64 unless told otherwise, none if 0.
+    #[must_use]
+    pub fn statement_cache(mut self, size: usize) -> Self {
+        self.endpoint.session.statement_cache = size;
+        self
     }
 
     /// The options. TLS settings that cannot work do not fail here but in the connect that comes to need them, before

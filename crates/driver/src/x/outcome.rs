@@ -1,6 +1,9 @@
 use porpoise_xproto::messages::notice::Warning;
 use porpoise_xproto::{Notice, NoticeBody};
 
+/// So many notices of a kind are kept of one statement: more than `max_error_count` lets a server send.
+const MOST: usize = 65_535;
+
 /// What a statement did, besides the rows it gave.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
@@ -23,11 +26,11 @@ impl Outcome {
         match notice.body {
             NoticeBody::RowsAffected(rows) => self.affected = Some(rows),
             NoticeBody::GeneratedInsertId(id) => self.insert_id = Some(id),
-            NoticeBody::GeneratedDocumentIds(ids) => {
+            NoticeBody::GeneratedDocumentIds(ids) if self.document_ids.len() < MOST => {
                 let text = ids.iter().map(|id| String::from_utf8_lossy(id).into_owned());
                 self.document_ids.extend(text);
             }
-            NoticeBody::Warning(warning) => self.warnings.push(warning),
+            NoticeBody::Warning(warning) if self.warnings.len() < MOST => self.warnings.push(warning),
             NoticeBody::ProducedMessage(message) => self.message = Some(message),
             _ => {}
         }

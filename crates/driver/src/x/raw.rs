@@ -160,14 +160,6 @@ impl Session {
 }
 
 impl Session {
-    /// Makes the session ready for an operation: reads what an earlier one left.
-    pub(super) async fn start(&mut self) -> Result<(), Error> {
-        while self.replies_owed() > 0 {
-            poll_fn(|cx| self.poll_next(cx)).await?;
-        }
-        Ok(())
-    }
-
     /// Connection.Close, and the end of the stream. What an earlier call left is read before, or given up.
     ///
     /// Dropped: closed.

@@ -1,5 +1,6 @@
 //! What every operation is made of: a start, messages, and their replies.
 
+use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 
 use porpoise_wire::Cx;
@@ -23,16 +24,39 @@ impl Session {
         message(connection, &mut self.io.lend()).map_err(Error::Misuse)
     }
 
+    /// The same for messages whose replies nobody waits for. Only ahead of all others.
+    pub(super) fn encode_unwanted(
+        &mut self,
+        message: impl FnOnce(&mut Connection, &mut Cx<'_, Tap>) -> Result<(), Misuse>,
+    ) -> Result<(), Error> {
+        self.encode(message)?;
+        self.unwanted += 1;
+        Ok(())
+    }
+
+    /// How many bytes wait to be written.
+    pub(super) fn unsent(&mut self) -> usize {
+        self.io.lend().tx.len()
+    }
+
     /// The next event, whatever it is; `None` when no reply is owed.
     #[inline]
     pub(super) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, Error>> {
-        let Phase::Ready(connection) = &mut self.phase else { return Poll::Ready(Err(self.unusable())) };
-        match ready!(self.io.poll_drive(&mut **connection, &self.options.endpoint, cx)) {
-            Ok(event) => {
-                self.observe(event.as_ref());
-                Poll::Ready(Ok(event))
+        loop {
+            let Phase::Ready(connection) = &mut self.phase else {
+                return Poll::Ready(Err(self.unusable()));
+            };
+            let owed = connection.replies_owed();
+            match ready!(self.io.poll_drive(&mut **connection, &self.options.endpoint, cx)) {
+                Ok(Some(event)) if self.unwanted > 0 && !matches!(event, Event::Notice(_)) => {
+                    self.unwanted -= owed - connection.replies_owed();
+                }
+                Ok(event) => {
+                    self.observe(event.as_ref());
+                    return Poll::Ready(Ok(event));
+                }
+                Err(error) => return Poll::Ready(Err(self.broken(error))),
             }
-            Err(error) => Poll::Ready(Err(self.broken(error))),
         }
     }
 
@@ -48,15 +72,40 @@ impl Session {
         }
     }
 
-    /// The next event of an operation; global notices are kept for who asks for them.
+    /// The next event of the running operation. Global notices are kept for who asks for them.
     #[inline]
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, Error>> {
+        if self.care.is_some() { self.poll_watched(cx) } else { self.poll_wanted(cx) }
+    }
+
+    /// The same, whatever the clock says.
+    #[inline]
+    pub(super) fn poll_wanted(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, Error>> {
         loop {
             match ready!(self.poll_event(cx))? {
                 Some(Event::Notice(notice)) if !notice.local => self.keep_notice(notice),
                 event => return Poll::Ready(Ok(event)),
             }
         }
+    }
+
+    /// Reads the reply to a message that has no result, and is the last of its operation.
+    pub(super) async fn finish(&mut self) -> Result<(), Error> {
+        let result = self.finish_message().await;
+        self.over();
+        result
+    }
+
+    /// The same, of an operation that has more.
+    pub(super) async fn finish_message(&mut self) -> Result<(), Error> {
+        let left = self.replies_wanted().saturating_sub(1);
+        let mut result = Ok(());
+        while self.replies_wanted() > left {
+            if let Some(Event::Error(error)) = poll_fn(|cx| self.poll_next(cx)).await? {
+                result = Err(Error::of(error));
+            }
+        }
+        result
     }
 
     /// Takes note of what the server tells about the session.
@@ -68,6 +117,13 @@ impl Session {
                 NoticeBody::AccountExpired => self.facts.expired = true,
                 _ => {}
             },
+            Some(Event::Ok(_)) => {
+                if let Some(care) = &mut self.care
+                    && std::mem::take(&mut care.resetting)
+                {
+                    care.forget_session();
+                }
+            }
             Some(Event::Capabilities(capabilities)) => self.facts.capabilities = Some(capabilities.clone()),
             _ => {}
         }
@@ -80,6 +136,11 @@ impl Session {
             self.notices.pop_front();
         }
         self.notices.push_back(notice);
+    }
+
+    /// The same of those that somebody waits for.
+    pub(super) fn replies_wanted(&self) -> usize {
+        self.replies_owed().saturating_sub(self.unwanted)
     }
 
     /// How many replies were not read to their end.
@@ -103,6 +164,7 @@ impl Session {
         }
         self.phase = Phase::Closed(why);
         self.io.hang_up();
+        self.care = None;
     }
 
     #[cold]

@@ -2,11 +2,13 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
+use porpoise_auth::Channel;
 use porpoise_transport::TlsFacts;
 use porpoise_xproto::connect::Connector;
 use porpoise_xproto::messages::connection::Capabilities;
 use porpoise_xproto::{Connection, LifeCycle, Notice};
 
+use super::care::Care;
 use super::{Connecting, Options};
 use crate::io::Io;
 use crate::{FlightRecord, Operation, Runtime};
@@ -36,6 +38,10 @@ pub struct Session {
     pub(super) facts: Box<Facts>,
     /// Global notices that nobody has asked for yet.
     pub(super) notices: VecDeque<Notice>,
+    /// What plain statements have no need of, once something else was asked for.
+    pub(super) care: Option<Box<Care>>,
+    /// So many replies come first that nobody waits for.
+    pub(super) unwanted: usize,
     record: Option<Box<FlightRecord>>,
 }
 
@@ -46,8 +52,8 @@ pub(super) enum Phase {
 }
 
 /// What is known since the login.
-#[derive(Default)]
 pub(super) struct Facts {
+    pub(super) channel: Channel,
     pub(super) client_id: Option<u64>,
     pub(super) expired: bool,
     pub(super) mechanism: Option<String>,
@@ -57,8 +63,21 @@ pub(super) struct Facts {
 }
 
 impl Facts {
+    /// Of a connection without a login.
+    pub(super) const fn new(channel: Channel) -> Self {
+        Self {
+            channel,
+            client_id: None,
+            expired: false,
+            mechanism: None,
+            capabilities: None,
+            notices: Vec::new(),
+        }
+    }
+
     pub(super) fn of(connector: &mut Connector) -> Self {
         Self {
+            channel: connector.channel(),
             client_id: connector.client_id(),
             expired: connector.is_expired(),
             mechanism: connector.mechanism().map(str::to_owned),
@@ -92,7 +111,9 @@ impl Session {
         io.pipe.set_read_size(READ_SIZE);
         let notices = std::mem::take(&mut facts.notices).into();
         let phase = Phase::Ready(connection);
-        Self { phase, io, options, runtime, facts: Box::new(facts), notices, record }
+        let care = Care::for_timeout(options.endpoint.session.operation_timeout);
+        let facts = Box::new(facts);
+        Self { phase, io, options, runtime, facts, notices, care, unwanted: 0, record }
     }
 
     /// Connects, when it is awaited. Fails with [`Error::Connect`](super::Error::Connect), which names the state in which the

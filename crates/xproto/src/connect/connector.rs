@@ -13,7 +13,8 @@ use zeroize::Zeroize;
 
 use super::flight::{Compress, settings, with_attributes};
 use super::{ConnectError, ConnectErrorKind, ConnectOptions, Transport, Use};
-use crate::messages::connection::{Capabilities, CapabilitiesGet};
+use crate::messages::connection::{Capabilities, CapabilitiesGet, CapabilitiesSet};
+use crate::messages::sql::StmtExecute;
 use crate::{Connection, Event, LifeCycle, Misuse, Notice, NoticeBody, ServerError};
 
 const ER_ACCESS_DENIED_ERROR: u16 = 1045;
@@ -65,6 +66,8 @@ pub struct Connector {
     expired: bool,
     /// Global notices, such as the server's hello.
     notices: Vec<Notice>,
+    /// What is sent with the login.
+    first: Option<StmtExecute>,
     failed: Option<ConnectError>,
 }
 
@@ -87,6 +90,7 @@ enum Phase {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reply {
+    Reset,
     Set,
     Get,
     Authentication,
@@ -124,8 +128,50 @@ impl Connector {
             client_id: None,
             expired: false,
             notices: Vec::new(),
+            first: None,
             failed: None,
         }
+    }
+
+    /// Another login on a connection that has a session, which is given up for it: Session.Reset, then as for a connect. What
+    /// belongs to the connection, TLS and compression, stays as it is.
+    pub fn again<T: TraceSink>(
+        connection: Box<Connection>,
+        options: Arc<ConnectOptions>,
+        channel: Channel,
+        cx: &mut Cx<'_, T>,
+    ) -> Self {
+        let mut connector = Self::new(options, Transport::Tcp);
+        (connector.channel, connector.connection) = (channel, Some(connection));
+        let begun = connector.relogin(cx);
+        connector.keep(begun, cx);
+        connector
+    }
+
+    fn relogin<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<(), Failure> {
+        self.may_login()?;
+        let mut replies = VecDeque::from([Reply::Reset]);
+        self.send(|connection, cx| connection.session_reset(false, cx), cx)?;
+        let set = with_attributes(CapabilitiesSet::default(), &self.options);
+        if !set.is_empty() {
+            self.send(|connection, cx| connection.send(&set, cx), cx)?;
+            replies.push_back(Reply::Set);
+        }
+        self.phase = Phase::Login(replies);
+        self.first_mechanism(cx)
+    }
+
+    /// A statement that is sent with the login: in the same flight where the login is one message, which cannot be read by
+    /// others, and right behind it else. Its reply is owed when the session is there. If the login fails the statement has not
+    /// run.
+    pub fn set_first(&mut self, statement: StmtExecute) {
+        self.first = Some(statement);
+    }
+
+    /// The channel as it is now.
+    #[must_use]
+    pub const fn channel(&self) -> Channel {
+        self.channel
     }
 
     /// The connect begins: no socket exists.
@@ -247,6 +293,10 @@ impl Connector {
             replies.push_back(Reply::Get);
         }
         self.phase = Phase::Login(replies);
+        self.first_mechanism(cx)
+    }
+
+    fn first_mechanism<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<(), Failure> {
         let options = Arc::clone(&self.options);
         let name = options.auth.name().unwrap_or(match self.channel {
             Channel::Plain => SaslSha256Memory::NAME,
@@ -305,6 +355,9 @@ impl Connector {
             Phase::Login(replies) => replies.push_back(Reply::Authentication),
             phase => *phase = Phase::Login(VecDeque::from([Reply::Authentication])),
         }
+        if first && matches!(step, AuthStep::Reply { last: true }) {
+            self.send_first(cx)?;
+        }
         Ok(None)
     }
 
@@ -318,6 +371,14 @@ impl Connector {
                 send(connection, cx).map_err(|misuse| (ConnectErrorKind::Misuse(misuse), None))
             }
             None => Err((ConnectErrorKind::Misuse(Misuse::Closed), None)),
+        }
+    }
+
+    /// Sends the statement that waits for the login.
+    fn send_first<T: TraceSink>(&mut self, cx: &mut Cx<'_, T>) -> Result<(), Failure> {
+        match self.first.take() {
+            Some(statement) => self.send(|connection, cx| connection.send(&statement, cx), cx),
+            None => Ok(()),
         }
     }
 
@@ -363,7 +424,10 @@ impl Connector {
                 }
                 Ok(self.step(Input::Packet(&challenge), false, cx)?.map(ConnectEvent::Ask))
             }
-            Event::AuthenticateOk(data) => self.authenticated(&data).map(Some),
+            Event::AuthenticateOk(data) => {
+                self.send_first(cx)?;
+                self.authenticated(&data).map(Some)
+            }
             Event::Error(error) => self.refused(error, cx).map(|()| None),
             _ => Ok(None),
         }
@@ -400,6 +464,7 @@ impl Connector {
             Phase::Login(replies) => match replies.pop_front() {
                 // It rode along; the login goes on without.
                 Some(Reply::Set | Reply::Get) => Ok(()),
+                Some(Reply::Reset) => Err((ConnectErrorKind::Refused(error), None)),
                 _ => self.login_refused(error, cx),
             },
             _ => Err((ConnectErrorKind::Refused(error), None)),
