@@ -91,7 +91,7 @@ impl Session {
                 Some(Event::Notice(notice)) => done.outcome.observe(notice),
                 Some(Event::Error(error)) => {
                     over = true;
-                    refused.get_or_insert((done.messages, Error::of(error)));
+                    refused.get_or_insert_with(|| (done.messages, Error::of(error)));
                 }
                 _ => {}
             }

@@ -128,6 +128,12 @@ impl Session {
         self.record.as_deref()
     }
 
+    /// The options that it was made with.
+    #[must_use]
+    pub const fn options(&self) -> &Arc<Options> {
+        &self.options
+    }
+
     /// Where the connection is in its life.
     #[must_use]
     pub fn state(&self) -> LifeCycle {

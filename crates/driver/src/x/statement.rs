@@ -3,6 +3,7 @@
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use lru::LruCache;
 use porpoise_value::{FromRow, NamedSql, Params, Placeholders};
@@ -37,11 +38,15 @@ struct Inner {
     names: Box<[Box<str>]>,
     /// Whose session it is, and who deallocates it.
     closes: Arc<Closes>,
+    /// The server did not prepare it.
+    void: AtomicBool,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.closes.give(self.id);
+        if !*self.void.get_mut() {
+            self.closes.give(self.id);
+        }
     }
 }
 
@@ -62,6 +67,14 @@ impl Statement {
     #[must_use]
     pub fn names(&self) -> &[Box<str>] {
         &self.inner.names
+    }
+
+    /// What came of preparing it: where the server refused, there is nothing to deallocate.
+    fn prepared(&self, result: Result<(), Error>) -> Result<(), Error> {
+        if matches!(result, Err(Error::Server(_))) {
+            self.inner.void.store(true, Ordering::Relaxed);
+        }
+        result
     }
 
     /// The message that executes it.
@@ -90,7 +103,7 @@ impl Session {
             return Ok(statement);
         }
         let statement = self.write_prepare(sql)?;
-        self.finish().await?;
+        statement.prepared(self.finish().await)?;
         self.keep(sql, &statement);
         Ok(statement)
     }
@@ -106,7 +119,7 @@ impl Session {
         self.start().await?;
         let (statement, message) = self.new_prepared(message, &[]);
         self.encode(|connection, cx| connection.send(&message, cx))?;
-        self.finish().await?;
+        statement.prepared(self.finish().await)?;
         Ok(statement)
     }
 
@@ -143,7 +156,7 @@ impl Session {
         let prepared = self.write_prepare(sql)?;
         let execute = prepared.execute(&params)?;
         self.encode(|connection, cx| connection.send(&execute, cx))?;
-        match self.finish_message().await {
+        match prepared.prepared(self.finish_message().await) {
             Ok(()) => {
                 self.keep(sql, &prepared);
                 Results::start(self).await
@@ -215,8 +228,7 @@ impl Session {
         }
     }
 
-    /// Writes a Prepare. The statement is deallocated if nobody keeps it: deallocating one that could not be prepared does no
-    /// harm.
+    /// Writes a Prepare. The statement is deallocated if nobody keeps it.
     pub(super) fn write_prepare(&mut self, sql: &str) -> Result<Statement, Error> {
         let (statement, message) = self.new_statement(sql);
         self.encode(|connection, cx| connection.send(&message, cx))?;
@@ -236,7 +248,8 @@ impl Session {
     fn new_prepared(&mut self, message: OneOfMessage, names: &[Box<str>]) -> (Statement, Prepare) {
         let care = self.care.get_or_insert_default();
         let (id, closes) = (care.next_id(), Arc::clone(care.closes()));
-        let statement = Statement { inner: Arc::new(Inner { id, names: names.into(), closes }) };
+        let statement =
+            Statement { inner: Arc::new(Inner { id, names: names.into(), closes, void: false.into() }) };
         (statement, Prepare { stmt_id: id, stmt: message })
     }
 }

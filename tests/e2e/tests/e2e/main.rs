@@ -28,6 +28,8 @@ mod types;
 mod x_crud;
 mod x_golden;
 mod x_machine;
+mod x_session;
+mod x_trace;
 
 use libtest_mimic::Arguments;
 
@@ -57,5 +59,6 @@ fn main() -> std::process::ExitCode {
     x_crud::add(&mut suite);
     x_machine::add(&mut suite);
     x_golden::add(&mut suite);
+    x_session::add(&mut suite);
     libtest_mimic::run(&arguments, suite.into_trials()).exit_code()
 }
