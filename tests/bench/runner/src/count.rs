@@ -104,9 +104,9 @@ const BOUNDS: [Bound; 3] = [
     Bound { variant: "select1", what: "`SELECT 1`, typed", few: 200, many: 1200, scale: 1, limit: SELECT_1 },
     Bound { variant: "rows", what: "a narrow row, typed", few: 5, many: 25, scale: 1000, limit: ROW },
 ];
-const PING: u64 = 1470;
-const SELECT_1: u64 = 3530;
-const ROW: u64 = 525;
+const PING: u64 = 1240;
+const SELECT_1: u64 = 2340;
+const ROW: u64 = 515;
 
 impl Commands {
     pub(crate) fn count(programs: &Programs) -> Result<Self> {
