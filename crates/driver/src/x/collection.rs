@@ -20,8 +20,9 @@ use super::ask::{Asking, Exists, First, Number};
 /// # drop((add, find, modify, remove));
 /// ```
 ///
-/// [`Session::execute`](super::Session::execute) carries out what has one answer. Documents are rows of one column of JSON: read
-/// them as `String`, as `serde_json::Value`, or as a type of your own by `Json`.
+/// [`Session::execute`](super::Session::execute) carries out what has one answer, [`Session::results`](super::Session::results)
+/// what gives rows, [`Session::prepare_crud`](super::Session::prepare_crud) prepares, and a [`Pipeline`](super::Pipeline) takes
+/// any. Documents are rows of one column of JSON: read them as `String`, as `serde_json::Value`, or as a type of your own by `Json`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Collection {
     schema: String,
@@ -64,6 +65,11 @@ impl Collection {
     /// [`Outcome::document_ids`](super::Outcome::document_ids). Error 5116: an `_id`, or another unique member, is there already.
     pub fn add<B: Into<Bytes>>(&self, documents: impl IntoIterator<Item = B>) -> Insert {
         Insert::collection(&*self.schema, &*self.name).documents(documents)
+    }
+
+    /// Adds one document: a JSON value, an object, or a placeholder.
+    pub fn add_value(&self, document: impl Into<Value>) -> Insert {
+        Insert::collection(&*self.schema, &*self.name).row([document])
     }
 
     /// Changes documents. To change all of them the condition is `true`.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use lru::LruCache;
 use porpoise_value::{FromRow, NamedSql, Params, Placeholders};
 use porpoise_xproto::ServerError;
+use porpoise_xproto::crud::{self, Crud};
 use porpoise_xproto::messages::prepare::prepare::OneOfMessage;
 use porpoise_xproto::messages::prepare::prepare::one_of_message::Type;
 use porpoise_xproto::messages::prepare::{Execute, Prepare};
@@ -116,8 +117,27 @@ impl Session {
     /// # Errors
     /// As [`prepare`](Self::prepare).
     pub async fn prepare_message(&mut self, message: OneOfMessage) -> Result<Statement, Error> {
+        self.prepare_one(message, &[]).await
+    }
+
+    /// Prepares a statement on a collection or a table. What is bound is part of it, every other placeholder is a parameter.
+    /// It is not kept in the cache.
+    ///
+    /// Dropped: as [`prepare`](Self::prepare).
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare); [`Error::Crud`] when it was not built well.
+    pub async fn prepare_crud<M: Crud>(&mut self, statement: crud::Statement<M>) -> Result<Statement, Error> {
+        // Which number it gets is not known yet.
+        let prepared = statement.prepare(0)?;
+        let names: Vec<Box<str>> =
+            prepared.parameters.into_iter().filter(|_| prepared.named).map(Into::into).collect();
+        self.prepare_one(prepared.message.stmt, &names).await
+    }
+
+    async fn prepare_one(&mut self, message: OneOfMessage, names: &[Box<str>]) -> Result<Statement, Error> {
         self.start().await?;
-        let (statement, message) = self.new_prepared(message, &[]);
+        let (statement, message) = self.new_prepared(message, names);
         self.encode(|connection, cx| connection.send(&message, cx))?;
         statement.prepared(self.finish().await)?;
         Ok(statement)

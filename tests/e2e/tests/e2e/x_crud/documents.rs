@@ -1,11 +1,12 @@
 //! Documents: found, added, changed, removed.
 
-use anyhow::{Context as _, Result, ensure};
+#![expect(clippy::indexing_slicing, reason = "a key that is missing is null")]
+
+use anyhow::{Result, ensure};
+use porpoise::value::Named;
 use porpoise::x::crud::{CrudError, Value};
 use porpoise::x::{Collection, Error, Session};
 use porpoise::xproto::messages::datatypes::Scalar;
-use porpoise::xproto::messages::prepare::{Deallocate, Execute};
-use porpoise::xproto::{ClientMessage, Event};
 use serde_json::{Value as Json, json};
 
 use super::{over, refused, rows, scene};
@@ -187,56 +188,58 @@ pub(super) fn prepared(context: &Context) -> Result<()> {
     context.run(async {
         let (mut session, schema) = scene(context).await?;
         let people = people(&mut session, &schema).await?;
-        let find = people
-            .find("age > :low AND age < :high AND name != :not")
-            .fields("_id")
-            .sort("_id")
-            .limit_expr(":n");
-        let find = find.bind("high", 40).prepare(1)?;
-        expect("parameters", &find.parameters, &vec!["low".to_owned(), "not".to_owned(), "n".to_owned()])?;
-        let add = porpoise::x::crud::Insert::collection(schema.name(), "people")
-            .row([Value::expr(":doc")])
-            .prepare(2)?;
-        let modify = people.modify("_id = :id").set("age", Value::expr(":age")).bind("age", 1).prepare(3)?;
-        let remove = people.remove("_id = ?").prepare(4)?;
-        for prepared in [find, add, modify, remove] {
-            answer(&mut session, &*prepared.message).await?;
+        let find = people.find("age > :low AND age < :high AND name != :not").fields("_id").sort("_id");
+        let find = session.prepare_crud(find.limit_expr(":n").bind("high", 40)).await?;
+        let add = session.prepare_crud(people.add_value(Value::expr("?"))).await?;
+        let modify = people.modify("_id = :id").set("age", Value::expr(":age")).bind("age", 1);
+        let modify = session.prepare_crud(modify).await?;
+        let remove = session.prepare_crud(people.remove("_id = ?")).await?;
+        for (not, n, ids) in [("Bob", 5_u64, vec!["1", "4"]), ("", 1, vec!["1"])] {
+            let args = Named(&[("n", &n), ("low", &0), ("not", &not)]);
+            let found: Vec<Json> = session.exec(&find, args).await?.all().await?;
+            expect("found", &found, &ids.into_iter().map(|id| json!({ "_id": id })).collect())?;
         }
-        let execute = |stmt_id, args: Vec<Scalar>| {
-            let args = args.into_iter().map(Into::into).collect();
-            Execute { stmt_id, args, ..Execute::default() }
-        };
-        let found = answer(&mut session, &execute(1, vec![0.into(), "Bob".into(), 5_u64.into()])).await?;
-        expect("found", &found, &vec![r#"{"_id": "1"}"#.to_owned(), r#"{"_id": "4"}"#.to_owned()])?;
-        let found = answer(&mut session, &execute(1, vec![0.into(), "".into(), 1_u64.into()])).await?;
-        expect("limited", &found.len(), &1)?;
-        answer(&mut session, &execute(2, vec![r#"{"_id": "7", "age": 30}"#.into()])).await?;
-        answer(&mut session, &execute(3, vec!["7".into()])).await?;
+        for id in ["7", "8"] {
+            let document = json!({"_id": id, "age": 30}).to_string();
+            expect("added", &session.exec(&add, (document,)).await?.finish().await?.affected, &Some(1))?;
+        }
+        session.exec(&modify, Named(&[("id", &"7")])).await?.finish().await?;
         let seven: Option<Json> = session.execute(people.get_one("7")).await?;
-        expect("added and changed", &seven, &Some(json!({"_id": "7", "age": 1})))?;
-        answer(&mut session, &execute(4, vec!["7".into()])).await?;
+        expect("changed", &seven, &Some(json!({"_id": "7", "age": 1})))?;
+        session.exec(&remove, ("7",)).await?.finish().await?;
         expect("removed", &session.execute(people.get_one::<Json>("7")).await?, &None)?;
-        for stmt_id in 1..=4 {
-            answer(&mut session, &Deallocate { stmt_id }).await?;
+        let wrong = session.exec(&find, (1,)).await;
+        ensure!(matches!(wrong, Err(Error::Params(_))), "names were given");
+        drop(wrong);
+        match session.prepare_crud(people.find("age >")).await {
+            Err(Error::Crud(_)) => {}
+            other => anyhow::bail!("{other:?}"),
         }
         over(session, &schema).await
     })
 }
 
-/// Sends a message, and gives the first cells of the rows that it gets.
-async fn answer<M: ClientMessage>(session: &mut Session, message: &M) -> Result<Vec<String>> {
-    session.message(|connection, cx| connection.send(message, cx)).await?;
-    let mut cells = Vec::new();
-    while let Some(event) = session.next_event().await? {
-        match event {
-            Event::Rows(batch) => {
-                for row in &batch {
-                    cells.push(row.get_as::<String>(0).context("a cell")?);
-                }
-            }
-            Event::Error(error) => anyhow::bail!("{error}"),
-            _ => {}
-        }
-    }
-    Ok(cells)
+/// Requests of all kinds in one flight, each with its answer.
+pub(super) fn pipelined(context: &Context) -> Result<()> {
+    context.run(async {
+        let (mut session, schema) = scene(context).await?;
+        let people = people(&mut session, &schema).await?;
+        let mut pipeline = session.pipeline();
+        let added = pipeline.ask(people.add([r#"{"name": "Eve"}"#]))?;
+        let count = pipeline.ask(people.count())?;
+        let twice = pipeline.ask(people.add([r#"{"_id": "1"}"#]))?;
+        let changed = pipeline.ask(people.modify("age < 30").set("young", true))?;
+        let bob = pipeline.ask(people.get_one::<Json>("2"))?;
+        let there = pipeline.ask(people.exists())?;
+        let mut replies = pipeline.send().await?;
+        expect("ids", &replies.answer(added).await?.document_ids.len(), &1)?;
+        expect("count", &replies.answer(count).await?, &5)?;
+        refused("an id twice", replies.answer(twice).await, 5116)?;
+        expect("changed", &replies.answer(changed).await?.affected, &Some(2))?;
+        let young = replies.answer(bob).await?.is_some_and(|bob| bob["young"] == json!(true));
+        expect("in order", &young, &true)?;
+        expect("there", &replies.answer(there).await?, &true)?;
+        replies.finish().await?;
+        over(session, &schema).await
+    })
 }

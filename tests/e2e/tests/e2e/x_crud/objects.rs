@@ -6,8 +6,9 @@ use porpoise::x::admin::{self, CollectionOptions, Index, IndexField, Level};
 use porpoise::x::crud::{CreateView, DropView, ModifyView};
 use porpoise::xproto::messages::crud::{ViewAlgorithm, ViewCheckOption, ViewSqlSecurity};
 
-use super::{connect, over, refused, rows, scene, sql};
+use super::{over, refused, rows, scene, sql};
 use crate::suite::{Context, expect};
+use crate::x_session::connect;
 
 pub(super) fn objects(context: &Context) -> Result<()> {
     context.run(async {
@@ -153,7 +154,7 @@ pub(super) fn commands(context: &Context) -> Result<()> {
         let (mut session, schema) = scene(context).await?;
         session.execute(admin::ping()).await?;
         type Client = (u64, Option<String>, Option<String>, Option<u64>);
-        let mut other = connect(context).await?;
+        let mut other = connect(context, |options| options).await?;
         let id = other.client_id().unwrap_or_default();
         let clients: Vec<Client> = rows(&mut session, admin::list_clients()).await?;
         ensure!(clients.iter().any(|client| client.0 == id), "{id} is not among {clients:?}");

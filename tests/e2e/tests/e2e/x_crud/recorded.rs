@@ -162,7 +162,12 @@ fn insert(table: &Table, step: &Json) -> Insert {
 }
 
 async fn select(session: &mut Session, select: Find) -> Result<Json, Error> {
-    let (columns, found) = super::table(session, select).await?;
+    let mut results = session.results(select).await?;
+    let names =
+        |column: porpoise::xproto::ColumnMetaData<'_>| String::from_utf8_lossy(column.name).into_owned();
+    let columns: Vec<_> =
+        results.columns().into_iter().flat_map(|columns| columns.iter()).map(names).collect();
+    let found: Vec<Vec<Plain>> = results.all().await?;
     let found: Vec<Vec<Json>> = found.iter().map(|row| row.iter().map(plain).collect()).collect();
     Ok(json!({ "columns": columns, "rows": found }))
 }

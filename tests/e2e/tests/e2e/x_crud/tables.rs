@@ -9,8 +9,9 @@ use porpoise::x::crud::Value;
 use porpoise::xproto::messages::crud::find::RowLockOptions;
 use porpoise::xproto::messages::datatypes::Scalar;
 
-use super::{connect, over, refused, rows, scene, sql};
+use super::{over, refused, rows, scene, sql};
 use crate::suite::{Context, expect};
+use crate::x_session::connect;
 
 pub(super) fn tables(context: &Context) -> Result<()> {
     context.run(async {
@@ -150,7 +151,7 @@ pub(super) fn locks(context: &Context) -> Result<()> {
         session.execute(sql("START TRANSACTION")).await?;
         let one = table.select("id").filter("id = 1");
         expect("locked", &rows::<u8, _>(&mut session, one.clone().lock_exclusive(None)).await?, &vec![1])?;
-        let mut other = connect(context).await?;
+        let mut other = connect(context, |options| options).await?;
         let now = one.lock_shared(Some(RowLockOptions::Nowait));
         refused("not waited for", rows::<u8, _>(&mut other, now).await, 3572)?;
         let free = table.select("id").sort("id").lock_exclusive(Some(RowLockOptions::SkipLocked));
