@@ -26,6 +26,9 @@ pub(crate) struct Facts {
     pub(crate) warnings: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) generated_ids: Option<u64>,
+    /// Columns came, and there may be more of them.
+    #[serde(skip)]
+    begun: bool,
     /// What the server says for people.
     #[serde(skip)]
     pub(crate) info: Option<Box<str>>,
@@ -35,10 +38,8 @@ impl Facts {
     /// Takes note of a part of the reply.
     pub(crate) fn note(&mut self, event: &Event) {
         match event {
-            Event::Columns(_) => {
-                *self.resultsets.get_or_insert(0) += 1;
-                self.rows.get_or_insert(0);
-            }
+            Event::Column => self.columns(true),
+            Event::Columns(_) => self.columns(false),
             Event::Rows(rows) => *self.rows.get_or_insert(0) += rows.len() as u64,
             // Of a cursor that goes on.
             Event::Fetched(_) => {
@@ -46,6 +47,14 @@ impl Facts {
             }
             Event::Notice(notice) if notice.local => self.notice(notice),
             _ => {}
+        }
+    }
+
+    /// A result begins with its first column, which may be all that comes of it.
+    fn columns(&mut self, more: bool) {
+        if !std::mem::replace(&mut self.begun, more) {
+            *self.resultsets.get_or_insert(0) += 1;
+            self.rows.get_or_insert(0);
         }
     }
 
