@@ -21,7 +21,7 @@
 //! | `PLAIN` | [`SaslPlain`] | the password, inside TLS or over a Unix socket |
 //! | `MYSQL41` | [`SaslMysql41`] | a hash |
 //! | `SHA256_MEMORY` | [`SaslSha256Memory`] | a hash |
-//! | `EXTERNAL` | [`SaslExternal`] | the user's name |
+//! | `EXTERNAL` | [`SaslExternal`] | nothing: the client's certificate says who it is |
 //!
 //! A [`Registry`] makes them by name and takes plugins of one's own. What may be sent on which channel is decided
 //! by a [`Policy`], nowhere else. Passwords are [`Secret`]s: wiped when dropped, absent from `Debug`, from errors

@@ -175,7 +175,7 @@ impl Mechanism for SaslSha256Memory {
 ///
 /// | message | bytes |
 /// |---|---|
-/// | AuthenticateStart, as its initial response | the user to act as, or nothing |
+/// | AuthenticateStart, as its initial response | nothing: the server is to take whom it knows |
 ///
 /// Follows RFC 4422, appendix A, and "MySQL Internals Manual: X Protocol, Authentication, EXTERNAL". No server up to 9.7
 /// has it: it is never chosen unless a server lists it.
@@ -204,17 +204,11 @@ impl Mechanism for SaslExternal {
         false
     }
 
-    fn step(
-        &mut self,
-        input: Input<'_>,
-        exchange: &Exchange<'_>,
-        out: &mut BytesMut,
-    ) -> Result<AuthStep, AuthError> {
+    fn step(&mut self, input: Input<'_>, _: &Exchange<'_>, _: &mut BytesMut) -> Result<AuthStep, AuthError> {
         let over = std::mem::replace(&mut self.over, true);
         if over || !matches!(input, Input::Start { .. }) {
             return Err(AuthError::OutOfTurn);
         }
-        out.put_slice(exchange.user.as_bytes());
         Ok(AuthStep::Reply { last: true })
     }
 
@@ -355,11 +349,11 @@ mod tests {
     }
 
     #[test]
-    fn external_names_the_user_only() {
+    fn external_leaves_it_to_the_server_who_it_is() {
         let mut client = Client::new(SaslExternal::new(), "secret");
         assert_eq!(client.path(), AuthPath::Unknown);
         assert!(begin(&mut client).ends_with(", last"));
-        assert_eq!((text(&client).as_str(), client.path()), ("user", AuthPath::Peer));
+        assert_eq!((text(&client).as_str(), client.path()), ("", AuthPath::Peer));
         assert_eq!(begin(&mut client), "error 2000: the mechanism was called out of turn");
     }
 }

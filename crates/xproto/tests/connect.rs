@@ -225,12 +225,12 @@ fn mysql41_is_tried_only_when_the_server_lists_it() {
 }
 
 #[test]
-fn external_sends_the_user_as_its_initial_response() {
+fn external_sends_an_empty_initial_response() {
     let mut connect = Connect::new(Transport::Unix, |options| options.auth = Auth::External);
     let flight = connect.flight();
     let start = session::AuthenticateStart::decode(&flight[0].1[..]).unwrap();
     assert_eq!((&*start.mech_name, start.auth_data), ("EXTERNAL", None));
-    assert_eq!(start.initial_response.as_deref(), Some(&b"app"[..]));
+    assert_eq!(start.initial_response.as_deref(), Some(&b""[..]));
     assert!(matches!(connect.replies(&[authenticated()]), Outcome::Ready(_)));
 }
 

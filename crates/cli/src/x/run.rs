@@ -3,7 +3,9 @@
 use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 
+use porpoise::transport::SslMode;
 use porpoise::x::Options;
+use porpoise::xproto::connect::Use;
 
 use super::output::Output;
 use super::shell::Shell;
@@ -16,15 +18,28 @@ use crate::text;
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let words = step::ALL.iter().map(|about| about.word);
     let source = Source::new(args.file.as_deref(), words.collect(), Name::Login.word())?;
-    let options = Arc::new(args.connection.x_options()?.build());
-    args.connection.runtime.block_on(session(args, options, source))?
+    let builder = args.connection.x_options()?;
+    let options = builder.clone().build();
+    // A script may ask for TLS all the same.
+    let raw = match options.connect().tls {
+        Use::Disabled => builder.ssl_mode(SslMode::Required).build(),
+        _ => options.clone(),
+    };
+    let raw = args.raw.then(|| Arc::new(raw));
+    args.connection.runtime.block_on(session(args, Arc::new(options), raw, source))?
 }
 
-async fn session(args: &RunArgs, options: Arc<Options>, mut source: Source) -> Result<Exit, Failure> {
+/// `raw`: the options by which the transport is opened, if that is all that is to be done.
+async fn session(
+    args: &RunArgs,
+    options: Arc<Options>,
+    raw: Option<Arc<Options>>,
+    mut source: Source,
+) -> Result<Exit, Failure> {
     let runtime = args.connection.runtime.adapter();
     let room = io::stdout().is_terminal().then(text::width);
     let output = Output::new(Box::new(anstream::stdout()), args.format, args.trace, room);
-    let mut shell = Shell::new(runtime, options, output.clone(), args.raw, source.is_typed());
+    let mut shell = Shell::new(runtime, options, raw, output.clone(), source.is_typed());
     let connected = shell.connect().await;
     if shell.is_over() {
         output.finish()?;

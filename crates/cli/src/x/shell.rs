@@ -30,8 +30,8 @@ pub(super) struct Shell {
     runtime: &'static dyn Runtime,
     pub(super) options: Arc<Options>,
     output: Output,
-    /// The transport is opened only.
-    raw: bool,
+    /// The transport is opened only, by these.
+    raw: Option<Arc<Options>>,
     /// Somebody types, and waits as long as he likes.
     typed: bool,
     session: Option<Session>,
@@ -56,8 +56,8 @@ impl Shell {
     pub(super) fn new(
         runtime: &'static dyn Runtime,
         options: Arc<Options>,
+        raw: Option<Arc<Options>>,
         output: Output,
-        raw: bool,
         typed: bool,
     ) -> Self {
         let cursors = HashMap::new();
@@ -72,10 +72,9 @@ impl Shell {
     pub(super) async fn connect(&mut self) -> Exit {
         self.output.anew();
         self.cursors.clear();
-        let options = Arc::clone(&self.options);
-        let connecting = match self.raw {
-            true => Connecting::raw(self.runtime, options),
-            false => Connecting::new(self.runtime, options),
+        let connecting = match &self.raw {
+            Some(options) => Connecting::raw(self.runtime, Arc::clone(options)),
+            None => Connecting::new(self.runtime, Arc::clone(&self.options)),
         };
         let connected = connecting.with_sink(Box::new(self.output.clone())).await;
         let connected = connected.and_then(|mut session| {
@@ -93,7 +92,7 @@ impl Shell {
 
     /// Ends the connection, politely if there is a session.
     pub(super) async fn end(&mut self) {
-        if self.alive().is_some_and(|session| session.state() == LifeCycle::Session) && !self.raw {
+        if self.alive().is_some_and(|session| session.state() == LifeCycle::Session) && self.raw.is_none() {
             let close = Step { name: Name::ConnectionClose, argument: String::new() };
             if let Ok(Some(request)) = request::request(&close) {
                 // That it ends is all that is wanted.
@@ -331,9 +330,13 @@ impl Shell {
             let done = match prepared {
                 Ok(Piped::Asks(request)) => {
                     let owed = self.owed();
-                    let put = self.put(request);
-                    behind += self.owed() - owed;
-                    put
+                    match self.put(request) {
+                        Ok(()) if self.owed() == owed => Err(Failed::usage("the server says nothing to it")),
+                        put => {
+                            behind += self.owed().saturating_sub(owed);
+                            put
+                        }
+                    }
                 }
                 Ok(Piped::Just(request)) => self.put(request),
                 Ok(Piped::Bytes(bytes)) => self.put_bytes(bytes),
@@ -440,11 +443,9 @@ impl Shell {
         let name = text_format::full_name(name).ok_or_else(|| format!("no message is named {name:?}"))?;
         loop {
             let event = self.message().await?;
-            if self.output.seen().name == name {
+            // An Error, too, is what was to be received.
+            if self.output.seen().name == name || matches!(event, Event::Error(_)) {
                 return Ok(());
-            }
-            if let Event::Error(error) = event {
-                return Err(Failed::server(error));
             }
         }
     }

@@ -32,13 +32,11 @@ impl Compress {
         }
     }
 
-    /// Whether its answer must be known before the login: there is something else to be tried.
+    /// Whether its answer must be known before the login: it is required, or one of several.
     pub(super) fn is_asked_first(self, options: &ConnectOptions) -> bool {
         match self {
             Self::No => false,
-            Self::With(place) => {
-                options.compression == Use::Required || place + 1 < options.compression_algorithms.len()
-            }
+            Self::With(_) => options.compression == Use::Required || options.compression_algorithms.len() > 1,
         }
     }
 }
