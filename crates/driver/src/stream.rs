@@ -110,7 +110,7 @@ impl<S: BatchSource + Unpin> Stream for BatchStream<S> {
 /// dropped loses those of them that it has not given yet. After an error it is over; rows behind it are left to
 /// [`Results::next_result`](crate::Results::next_result) or to the next call of the client.
 ///
-/// For rows that borrow, or to spare the copy, take the batches: [`RowBatch::typed`].
+/// For rows that borrow, or to spare the copy, take the batches: [`RowBatch::typed`](porpoise_classic::RowBatch::typed).
 pub struct RowStream<S: BatchSource, T> {
     source: S,
     plan: Option<Plan>,
