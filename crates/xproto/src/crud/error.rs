@@ -20,6 +20,8 @@ pub enum CrudError {
     NoSuchPlaceholder(Box<str>),
     /// An update or a delete has no condition. `true` is one.
     NoCondition,
+    /// An expression is nested deeper than servers read; they would end the connection.
+    TooDeep,
     /// There is nothing to insert or to change.
     Empty,
 }
@@ -31,6 +33,7 @@ impl fmt::Display for CrudError {
             Self::Unbound(name) => write!(f, "the placeholder {name:?} has no value"),
             Self::NoSuchPlaceholder(name) => write!(f, "there is no placeholder {name:?}"),
             Self::NoCondition => f.write_str("there is no condition (true, if all are meant)"),
+            Self::TooDeep => f.write_str("an expression is nested too deeply"),
             Self::Empty => f.write_str("there is nothing to write"),
         }
     }

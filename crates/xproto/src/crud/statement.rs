@@ -121,7 +121,14 @@ impl<M: Crud> Statement<M> {
     pub(super) fn template(mut self) -> Result<Template<M>, CrudError> {
         let Bound { positions, args, parameters, named } = self.scope.close()?;
         self.message.check()?;
-        self.message.each(&mut |expr| number(expr, &positions));
+        let mut readable = true;
+        self.message.each(&mut |expr| {
+            number(expr, &positions);
+            readable &= build::is_readable(expr);
+        });
+        if !readable {
+            return Err(CrudError::TooDeep);
+        }
         self.message.set_args(args);
         Ok(Template { message: self.message, parameters, named })
     }
@@ -200,6 +207,7 @@ mod tests {
     use super::*;
     use crate::crud::Value;
     use crate::messages::crud::update_operation::UpdateType;
+    use crate::messages::expr::{Object, expr, object};
 
     /// Positions of the placeholders in a message, in the order of a walk through it.
     fn positions<M: Crud>(message: &M) -> Vec<u32> {
@@ -264,6 +272,25 @@ mod tests {
         assert_eq!(update().set("a", 1).build(), Err(CrudError::NoCondition));
         assert_eq!(Delete::table("s", "t").build(), Err(CrudError::NoCondition));
         assert_eq!(Insert::table("s", "t").columns(["a"]).build(), Err(CrudError::Empty));
+    }
+
+    #[test]
+    fn what_servers_do_not_read_is_not_made() {
+        let nested = |around: &dyn Fn(Expr) -> Expr, times| {
+            (0..times).fold(build::literal("x"), |expr, _| around(expr))
+        };
+        let not = |expr| build::operator("!", vec![expr]);
+        let object = |value| {
+            let fld = vec![object::ObjectField { key: "k".to_owned(), value }];
+            Expr { r#type: expr::Type::Object.into(), object: Some(Object { fld }), ..Expr::default() }
+        };
+        let find = |expr| Find::collection("s", "c").filter_expr(expr).build();
+        // As many as MySQL 9.7 reads in a prepared statement's value.
+        assert!(find(nested(&not, 47)).is_ok() && find(nested(&object, 31)).is_ok());
+        assert_eq!(find(nested(&not, 48)), Err(CrudError::TooDeep));
+        assert_eq!(find(nested(&object, 32)), Err(CrudError::TooDeep));
+        let text = format!("{}1{}", "{'k': ".repeat(40), "}".repeat(40));
+        assert!(matches!(Find::table("s", "t").filter(&text).build(), Err(CrudError::Expr { .. })));
     }
 
     #[test]

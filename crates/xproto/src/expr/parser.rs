@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use super::build::{literal, octets, operator};
+use super::build::{is_readable, literal, octets, operator};
 use super::error::{ExprError, ExprFault};
 use super::lexer::{Spanned, Token, lex};
 use crate::messages::datatypes::Scalar;
@@ -29,7 +29,8 @@ pub struct Parsed {
     pub placeholders: Vec<String>,
 }
 
-/// Servers read 100 messages into each other, and an operator is two of them.
+/// How much may nest in a text, for the stack's sake. A tree that servers read does not come close to it with fewer
+/// parentheses than anybody writes.
 const MAX_DEPTH: usize = 48;
 
 /// The placeholders of one message, which all of its expressions share: a name that is used twice has one position.
@@ -97,15 +98,6 @@ pub(super) fn all<R>(
     let parsed = parse(&mut parser).and_then(|parsed| parser.end().map(|()| parsed));
     *placeholders = parser.placeholders;
     parsed
-}
-
-/// How many expressions are in each other.
-fn depth(expr: &Expr) -> usize {
-    let operands = expr.operator.iter().flat_map(|operator| &operator.param);
-    let arguments = expr.function_call.iter().flat_map(|call| &call.param);
-    let elements = expr.array.iter().flat_map(|array| &array.value);
-    let fields = expr.object.iter().flat_map(|object| &object.fld).map(|field| &field.value);
-    1 + operands.chain(arguments).chain(elements).chain(fields).map(depth).max().unwrap_or_default()
 }
 
 pub(super) struct Parser {
@@ -192,7 +184,7 @@ impl Parser {
     pub(super) fn expr(&mut self) -> Result<Expr, ExprError> {
         let outermost = self.depth == 0;
         let expr = self.deeper(|parser| parser.operators(OR))?;
-        if outermost && depth(&expr) > MAX_DEPTH {
+        if outermost && !is_readable(&expr) {
             return Err(ExprError::new(0, ExprFault::TooDeep));
         }
         Ok(expr)
