@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn numbers_are_in_order_and_found() {
         assert!(CODES.is_sorted_by(|one, next| one.0 < next.0));
-        let error = |code| ServerError::new(&crate::messages::Error { code, ..Default::default() });
+        let error = |code| ServerError::new(crate::messages::Error { code, ..Default::default() });
         assert_eq!(error(5159).name(), Some("ER_X_EXPECT_NO_ERROR_FAILED"));
         assert!(error(5182).advice().is_some() && error(5000).advice().is_some());
         assert_eq!((error(1064).name(), error(1064).advice()), (None, None));
