@@ -28,20 +28,24 @@ pub(crate) enum Command {
     /// Makes one connection to a MySQL or MariaDB server and closes it again. Shows the stages of the connect as
     /// a waterfall: when each began, how long it took, bytes in and out, and round trips (RT: this side sent and
     /// had to wait). Then what was negotiated; on failure the stage in which it died, and what to do about it.
+    /// Of a mysqlx:// URL the stages are the states of the X Protocol's life cycle, and the server's capabilities
+    /// are asked for on a second connection.
     #[command(after_help = "Examples and all keys of a URL: porpoise connect --help", after_long_help = more_help())]
     Connect(ConnectArgs),
     /// Run SQL and show the results, as they come
     ///
     /// One statement or several, with semicolons between; all their results are shown. The rows of a table are
     /// shown in columns as wide as the first 1000 rows need; where that is more than the terminal has, each row gets a
-    /// line for each column. Ctrl-C ends the statement by KILL QUERY, a second one ends the tool.
+    /// line for each column. Ctrl-C ends the statement by KILL QUERY, a second one ends the tool. Over mysqlx:// it is
+    /// one statement: the X Protocol takes no more at once.
     #[command(after_help = "Examples: porpoise query --help", after_long_help = QUERY_EXAMPLES)]
     Query(QueryArgs),
     /// Run protocol commands, one a line: from a file, from standard input, or typed
     ///
     /// A shell for MySQL's protocol, in MySQL's own names, to reproduce a report or to explore a server. Each line
     /// is a command and its argument. It does what MySQL's own C library does for the function of that name: what
-    /// is sent, what is read when, and which error comes when a command is out of turn.
+    /// is sent, what is read when, and which error comes when a command is out of turn. Of a mysqlx:// URL the commands
+    /// are those of the X Protocol, message by message.
     #[command(after_help = "All commands: porpoise run --help", after_long_help = run::help())]
     Run(RunArgs),
 }
@@ -51,7 +55,7 @@ pub(crate) enum Command {
 pub(crate) struct ConnectionArgs {
     /// mysql://user:password@host:port/database?key=value&... or mysql://user@/database?socket=PATH
     ///
-    /// Every part may be left out, and is percent-encoded where needed. A password in the URL can be seen by
+    /// With mysqlx:// in place of mysql:// it is the X Protocol, port 33060 unless another is given. Every part may be left out, and is percent-encoded where needed. A password in the URL can be seen by
     /// everybody on this machine who lists its processes: --password, --password-file and MYSQL_PWD avoid that.
     #[arg(value_name = "URL")]
     pub(crate) url: String,
@@ -234,6 +238,7 @@ Examples:
   porpoise connect mysql://db.example --ssl-mode VERIFY_IDENTITY --ssl-ca system
   porpoise connect 'mysql://root@/?socket=/run/mysqld/mysqld.sock' --format json
   MYSQL_PWD=... porpoise connect mysql://app@127.0.0.1:3307 --repeat 100
+  porpoise connect 'mysqlx://app@db.example?ssl-mode=REQUIRED'
 
 The password is the one that --password or --password-file gives, else the
 URL's, else that in the environment variable MYSQL_PWD. Colours are used on a
@@ -251,8 +256,15 @@ fn more_help() -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(help, "  {}  {meaning}", exit.code());
     }
-    help.push_str("\nKeys of a URL (MySQL's long option names):\n");
-    for key in UrlKey::ALL {
+    help.push_str("\nKeys of a mysql:// URL (MySQL's long option names):\n");
+    keys(&mut help, UrlKey::ALL);
+    help.push_str("\nKeys of a mysqlx:// URL, beside socket, tcp-*, bind-address, ssl-* and tls-*:\n");
+    keys(&mut help, UrlKey::X);
+    help
+}
+
+fn keys(help: &mut String, keys: &[UrlKey]) {
+    for key in keys {
         let head = format!("  {}={}", key.name(), key.value());
         let (indent, gap) = (" ".repeat(KEY_DOC), KEY_DOC.saturating_sub(head.len()));
         let doc = textwrap::fill(
@@ -264,7 +276,6 @@ fn more_help() -> String {
             _ => writeln!(help, "{head}{:gap$}{}", "", doc.trim_start()),
         };
     }
-    help
 }
 
 /// Says what is wrong with the command line, or shows the help that it asks for.
@@ -299,7 +310,12 @@ mod tests {
     #[test]
     fn help_lists_keys_and_exit_codes() {
         let help = more_help();
-        assert!(UrlKey::ALL.iter().all(|key| help.contains(&format!("  {}=", key.name()))), "{help}");
+        let known = UrlKey::ALL.iter().chain(UrlKey::X);
+        assert!(
+            known.clone().count() > 40
+                && known.into_iter().all(|key| help.contains(&format!("  {}=", key.name()))),
+            "{help}"
+        );
         assert!(help.contains("\n  7  the login succeeded"), "{help}");
         assert!(help.lines().all(|line| line.chars().count() <= HELP_COLUMNS), "{help}");
     }

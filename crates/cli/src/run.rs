@@ -25,6 +25,7 @@ use crate::args::RunArgs;
 use crate::exit::{Exit, Failure};
 use crate::script::{self, Source};
 use crate::text as look;
+use crate::x;
 
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let words = step::ALL.iter().map(|about| about.word);
@@ -80,6 +81,7 @@ Examples:
   porpoise run mysql://app@db.example/shop
   porpoise run mysql://app@db.example/shop report.steps --format jsonl
   echo 'query select 1' | porpoise run mysql://app@db.example --trace
+  echo 'sql select 1' | porpoise run mysqlx://app@db.example --trace
 
 A line is a command and its argument, `query select 1` or `query:select 1`;
 empty lines and those that begin with # say nothing. A command that fails does
@@ -89,7 +91,8 @@ not end the script; the exit code is that of the first one that failed.
 
 /// All commands, and the rules, for the help.
 pub(crate) fn help() -> String {
-    format!("{EXAMPLES}Commands:\n{}\n{RULES}", script::listed(&step::ALL))
+    let (classic, x) = (script::listed(&step::ALL), script::listed(&x::ALL));
+    format!("{EXAMPLES}Commands:\n{classic}\n{RULES}\nCommands for mysqlx:// URLs:\n{x}\n{X_RULES}")
 }
 
 const RULES: &str = "\
@@ -103,6 +106,13 @@ Out of turn, as in MySQL's own library (docs/run.md has the whole table):
   2056  execute after reset or change_user
   2068  a file that the statement does not name, or without local-infile=true
   2013  anything, once the connection is lost
+";
+
+const X_RULES: &str = "\
+WHERE is SCHEMA.NAME or NAME. Values are JSON; {\"$uint\": 1} and the like name a
+type. Nothing is out of turn: what is asked for is sent, whether or not the
+server will take it. With --raw only the transport is opened. docs/run.md has
+all clauses, types and lines.
 
 Keys of a URL and exit codes: porpoise connect --help
 ";
@@ -114,7 +124,8 @@ mod tests {
     #[test]
     fn help_lists_all_commands_in_80_columns() {
         let help = help();
-        assert!(step::ALL.iter().all(|about| help.contains(&format!("\n  {} ", about.word))), "{help}");
+        let words = step::ALL.iter().map(|about| about.word).chain(x::ALL.iter().map(|about| about.word));
+        words.for_each(|word| assert!(help.contains(&format!("\n  {word} ")), "{word}: {help}"));
         assert!(help.lines().all(|line| line.chars().count() <= script::HELP_COLUMNS), "{help}");
     }
 }

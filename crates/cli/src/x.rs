@@ -17,6 +17,8 @@ mod text;
 mod text_format;
 mod values;
 
+pub(crate) use self::step::ALL;
+
 /// Whether a URL is one of the X Protocol.
 pub(crate) fn is_x(url: &str) -> bool {
     url.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("mysqlx"))
