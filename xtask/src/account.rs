@@ -49,6 +49,16 @@ impl Account {
         self.url("", &[&[("socket", socket)], options].concat())
     }
 
+    /// The account's `mysqlx://` URL at any port.
+    pub(crate) fn x_url_at(&self, host: &str, port: u16, options: &[(&str, &str)]) -> String {
+        x(&self.url_at(host, port, options))
+    }
+
+    /// The account's `mysqlx://` URL over any Unix socket.
+    pub(crate) fn x_url_on(&self, socket: &str, options: &[(&str, &str)]) -> String {
+        x(&self.url_on(socket, options))
+    }
+
     fn url(&self, address: &str, options: &[(&str, &str)]) -> String {
         let Self { user, password } = self;
         let mut url = format!("mysql://{user}:{}@{address}/{DATABASE}", encode(password));
@@ -58,6 +68,11 @@ impl Account {
         }
         url
     }
+}
+
+/// The same URL for the X Protocol.
+fn x(url: &str) -> String {
+    url.replacen("mysql://", "mysqlx://", 1)
 }
 
 #[cfg(test)]
@@ -80,6 +95,8 @@ mod tests {
             "mysql://u:p%3Aw@[::1]:1/odb?ssl-mode=DISABLED"
         );
         assert_eq!(account.tcp_url(&server(), &[]), "mysql://u:p%3Aw@[::1]:1/odb");
+        assert_eq!(account.x_url_at("h", 1, &[]), "mysqlx://u:p%3Aw@h:1/odb");
+        assert_eq!(account.x_url_on("/s", &[]), "mysqlx://u:p%3Aw@/odb?socket=/s");
         let two = account.unix_url(&server(), &[("ssl-mode", "DISABLED")]).unwrap();
         assert_eq!(two, "mysql://u:p%3Aw@/odb?socket=/a%20b/s&ssl-mode=DISABLED");
         assert_eq!(account.unix_url(&server(), &[]).unwrap(), "mysql://u:p%3Aw@/odb?socket=/a%20b/s");

@@ -89,6 +89,21 @@ impl Scene {
         let note = "Another protocol, X, is spoken there; the error says so.";
         Self { title: "The wrong port", note, url, succeeds: false }
     }
+
+    fn x_tls(url: String) -> Self {
+        let note = "The X Protocol: TLS is asked for without a question before, so two flights and the handshake do.";
+        Self { title: "X Protocol over TCP with TLS", note, url, succeeds: true }
+    }
+
+    fn x_unix(url: String) -> Self {
+        let note = "Its socket is safe for a password: one flight.";
+        Self { title: "X Protocol over its Unix socket", note, url, succeeds: true }
+    }
+
+    fn x_wrong_port(url: String) -> Self {
+        let note = "And the other way round: the classic protocol is spoken there.";
+        Self { title: "The wrong port for the X Protocol", note, url, succeeds: false }
+    }
 }
 
 /// What is shown on a real server.
@@ -114,10 +129,21 @@ fn scenes(server: &Server) -> Vec<Scene> {
         Err(error) => println!("The Unix socket is not shown: {error:#}"),
     }
     scenes.push(Scene::wrong_password(WRONG.tcp_url(server, &[])));
-    match server.mysqlx_port {
-        Some(port) => scenes.push(Scene::wrong_port(SHA2.url_at(&server.host, port, &[]))),
-        None => println!("The wrong port is not shown: the server has no X Plugin."),
+    let Some(port) = server.mysqlx_port else {
+        println!("The X Protocol is not shown: the server has no X Plugin.");
+        return scenes;
+    };
+    scenes.push(Scene::wrong_port(SHA2.url_at(&server.host, port, &[])));
+    let tls = match &ca {
+        Some(ca) => [("ssl-mode", "VERIFY_CA"), ("ssl-ca", ca.as_str())].to_vec(),
+        None => [("ssl-mode", "REQUIRED")].to_vec(),
+    };
+    scenes.push(Scene::x_tls(SHA2.x_url_at(&server.host, port, &tls)));
+    match server.mysqlx_socket.as_deref().and_then(Path::to_str) {
+        Some(socket) => scenes.push(Scene::x_unix(SHA2.x_url_on(socket, &[]))),
+        None => println!("The X Protocol's Unix socket is not shown: none is here."),
     }
+    scenes.push(Scene::x_wrong_port(SHA2.x_url_at(&server.host, server.port, &[])));
     scenes
 }
 
@@ -153,10 +179,11 @@ fn scripted(tool: &Path) -> Result<String> {
 }
 
 fn scripted_in(dir: &Path, server: &Path, tool: &Path) -> Result<String> {
-    let (ca, socket) = (dir.join("ca.pem"), dir.join("mysql.sock"));
+    let [ca, socket, x_socket] = ["ca.pem", "mysql.sock", "mysqlx.sock"].map(|name| dir.join(name));
     // It ends when its input does.
     let mut command = Command::new(server);
-    let mut child = command.args([&ca, &socket]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut child =
+        command.args([&ca, &socket, &x_socket]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let told = BufReader::new(child.stdout.take().context("its output is piped")?);
     let mut ports = BTreeMap::new();
     for line in told.lines() {
@@ -164,7 +191,7 @@ fn scripted_in(dir: &Path, server: &Path, tool: &Path) -> Result<String> {
         let Some((name, port)) = line.split_once(' ') else { break };
         ports.insert(name.to_owned(), port.parse()?);
     }
-    let server = Scripted { ports, ca: text(&ca)?, socket: text(&socket)? };
+    let server = Scripted { ports, ca: text(&ca)?, socket: text(&socket)?, x_socket: text(&x_socket)? };
     let shown = server.scenes().and_then(|scenes| play(tool, &scenes, "a scripted server"));
     drop(child.stdin.take());
     child.wait()?;
@@ -178,6 +205,7 @@ struct Scripted {
     ports: BTreeMap<String, u16>,
     ca: String,
     socket: String,
+    x_socket: String,
 }
 
 impl Scripted {
@@ -193,6 +221,8 @@ impl Scripted {
             Scene::unix(SHA2.url_on(&self.socket, &[])),
             Scene::wrong_password(url("wrong", WRONG, &[])?),
             Scene::wrong_port(url("x", SHA2, &[])?),
+            Scene::x_unix(SHA2.x_url_on(&self.x_socket, &[])),
+            Scene::x_wrong_port(url("classic", SHA2, &[])?.replacen("mysql://", "mysqlx://", 1)),
         ])
     }
 }

@@ -1,7 +1,7 @@
 //! What `cargo xtask demo` shows where no real server can be had: the server's side of recorded conversations.
 //!
-//! `scripted_server CA_FILE SOCKET` writes the certificate of its authority to CA_FILE, listens, and tells where: one
-//! line `NAME PORT` for each conversation, and the Unix socket's without a port. Each is had once. It ends with
+//! `scripted_server CA_FILE SOCKET X_SOCKET` writes the certificate of its authority to CA_FILE, listens, and tells where:
+//! one line `NAME PORT` for each conversation, and the Unix sockets' without a port. Each is had once. It ends with
 //! its standard input.
 
 use std::io::{self, Read as _, Write as _};
@@ -21,10 +21,14 @@ const CONVERSATIONS: [(&str, &str); 3] =
 const SOCKET: &str = "sha2-full-unix";
 /// X Protocol's first message on a connection: a notice (type 11) that says hello.
 const X_HELLO: &[u8] = b"\x05\0\0\0\x0b\x08\x05\x1a\0";
+/// A local notice (type 3): CLIENT_ID_ASSIGNED, 7; then AuthenticateOk.
+const X_OK: &[u8] =
+    b"\x0f\0\0\0\x0b\x08\x03\x10\x02\x1a\x08\x08\x0b\x12\x04\x08\x02\x18\x07\x03\0\0\0\x04\x0a\0";
 
 fn main() -> Result<()> {
     let mut arguments = env::args().skip(1);
     let (ca, socket) = (arguments.next().context("no CA_FILE")?, arguments.next().context("no SOCKET")?);
+    let x_socket = arguments.next().context("no X_SOCKET")?;
     let authority = Authority::new("CA of a scripted server")?;
     fs::write(&ca, authority.pem())?;
     let tls = authority.server("a scripted server")?;
@@ -34,9 +38,16 @@ fn main() -> Result<()> {
         servers.push((name, FakeServer::new([script(transcript, &tls)?])?));
     }
     servers.push(("x", FakeServer::new([vec![Act::Send(X_HELLO.into()), Act::Mute]])?));
+    let greeting = entries(SOCKET)?.into_iter().find_map(|entry| match entry {
+        Entry::Server(bytes) => Some(bytes),
+        _ => None,
+    });
+    servers
+        .push(("classic", FakeServer::new([vec![Act::Send(greeting.context("no greeting")?), Act::Mute]])?));
     let mut lines: String =
         servers.iter().map(|(name, server)| format!("{name} {}\n", server.address().port())).collect();
     serve_socket(Path::new(&socket))?;
+    serve_x_socket(Path::new(&x_socket))?;
     lines.push_str("unix\n");
     io::stdout().write_all(lines.as_bytes())?;
     io::stdin().read_to_end(&mut Vec::new())?;
@@ -73,6 +84,24 @@ fn serve_socket(path: &Path) -> Result<()> {
                 }
                 _ => break,
             }
+        }
+        Ok(())
+    });
+    Ok(())
+}
+
+/// Lets everybody in over the X Protocol, who says what he says.
+fn serve_x_socket(path: &Path) -> Result<()> {
+    let listener = UnixListener::bind(path).with_context(|| path.display().to_string())?;
+    thread::spawn(move || -> io::Result<()> {
+        for stream in listener.incoming() {
+            let mut stream = stream?;
+            // The client goes first, but for the hello.
+            stream.write_all(X_HELLO)?;
+            let _ = stream.read(&mut [0; 512])?;
+            // It may be gone: it only looks at the capabilities.
+            let _ = stream.write_all(X_OK);
+            let _ = stream.read(&mut [0; 512]);
         }
         Ok(())
     });
