@@ -227,6 +227,15 @@ impl<'w> XClient<'w> {
         }
     }
 
+    /// Sends what was written, and reads nothing.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub fn flush(&mut self) -> Result<(), XError> {
+        let flushed = self.wire.flush();
+        flushed.map_err(|why| self.with(|machine, cx| machine.lost(why, cx)))
+    }
+
     /// The rest of the oldest reply that is owed.
     ///
     /// # Errors

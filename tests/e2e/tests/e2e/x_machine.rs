@@ -4,6 +4,7 @@
 mod auth;
 mod capabilities;
 mod compression;
+mod ends;
 mod expect;
 mod life_cycle;
 mod limits;
@@ -28,6 +29,7 @@ pub(crate) fn add(suite: &mut Suite) {
     expect::add(suite);
     compression::add(suite);
     limits::add(suite);
+    ends::add(suite);
     transcripts::add(suite);
 }
 

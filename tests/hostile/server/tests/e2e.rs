@@ -14,12 +14,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use libtest_mimic::{Arguments, Trial};
 use porpoise::async_std::ASYNC_STD;
 use porpoise::blocking::{BLOCKING, BlockingClient, block_on};
 use porpoise::classic::CapabilityFlags;
 use porpoise::driver::Runtime;
+use porpoise::driver::x;
 use porpoise::tokio::TOKIO;
 use porpoise::trace::Record;
 use porpoise::transport::SslMode;
@@ -32,16 +33,21 @@ use porpoise_test_support::{Server, Servers, lock, unwanted};
 const LONG: Duration = Duration::from_secs(5);
 const ROUNDS: usize = 2;
 const PASSWORD: &str = "pw-drop";
+/// The one that speaks X Protocol.
+const MYSQL: &str = "mysql-9.7";
 
 fn main() -> std::process::ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
     let mut trials = Vec::new();
-    for server in ["mysql-9.7", "mariadb-10.11", "mariadb-11.8"] {
+    for server in [MYSQL, "mariadb-10.11", "mariadb-11.8"] {
         for runner in RUNNERS {
             for transport in [Transport::Tcp, Transport::Tls, Transport::Unix] {
                 let cell = Cell { server, runner, transport };
                 trials.extend(trial("dropped", cell, arguments.list, Cell::dropped_at_every_poll));
+                if server == MYSQL {
+                    trials.extend(trial("x-dropped", cell, arguments.list, Cell::x_dropped));
+                }
                 trials.extend(trial("resumed", cell, arguments.list, Cell::resumed_after_every_poll));
                 trials.extend(trial("commands", cell, arguments.list, Cell::commands_dropped));
             }
@@ -82,6 +88,8 @@ struct Runner {
     runtime: &'static dyn Runtime,
     /// Connects, and gives up after so many polls.
     connect: fn(usize, Arc<Options>) -> Option<Result<Client, Error>>,
+    /// The same for X Protocol.
+    x: fn(usize, Arc<x::Options>) -> Option<Result<x::Session, x::Error>>,
     /// Polls a connect so many times.
     poll: fn(usize, &mut Connecting) -> Option<Result<Client, Error>>,
     ping: fn(&mut Client) -> Result<(), Error>,
@@ -94,21 +102,28 @@ type Boxed<'a> = Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
 const RUNNERS: [Runner; 3] = [
     Runner {
         runtime: &ON_BLOCKING,
-        connect: |polls, options| block_on(give_up(polls, &ON_BLOCKING, options)),
+        connect: |polls, options| block_on(give_up(polls, Connecting::new(&ON_BLOCKING, options))),
+        x: |polls, options| block_on(give_up(polls, x::Connecting::new(&ON_BLOCKING, options))),
         poll: |polls, connecting| block_on(give_up_after(polls, connecting)),
         ping: |client| block_on(client.ping()),
         run: |future| block_on(future),
     },
     Runner {
         runtime: &ON_TOKIO,
-        connect: |polls, options| on_tokio(give_up(polls, &ON_TOKIO, options)),
+        connect: |polls, options| on_tokio(give_up(polls, Connecting::new(&ON_TOKIO, options))),
+        x: |polls, options| on_tokio(give_up(polls, x::Connecting::new(&ON_TOKIO, options))),
         poll: |polls, connecting| on_tokio(give_up_after(polls, connecting)),
         ping: |client| on_tokio(client.ping()),
         run: |future| on_tokio(future),
     },
     Runner {
         runtime: &ON_ASYNC_STD,
-        connect: |polls, options| async_std::task::block_on(give_up(polls, &ON_ASYNC_STD, options)),
+        connect: |polls, options| {
+            async_std::task::block_on(give_up(polls, Connecting::new(&ON_ASYNC_STD, options)))
+        },
+        x: |polls, options| {
+            async_std::task::block_on(give_up(polls, x::Connecting::new(&ON_ASYNC_STD, options)))
+        },
         poll: |polls, connecting| async_std::task::block_on(give_up_after(polls, connecting)),
         ping: |client| async_std::task::block_on(client.ping()),
         run: |future| async_std::task::block_on(future),
@@ -127,12 +142,7 @@ fn on_tokio<F: Future>(future: F) -> F::Output {
     })
 }
 
-async fn give_up(
-    polls: usize,
-    runtime: &'static dyn Runtime,
-    options: Arc<Options>,
-) -> Option<Result<Client, Error>> {
-    let mut connecting = Connecting::new(runtime, options);
+async fn give_up<C: Future + Unpin>(polls: usize, mut connecting: C) -> Option<C::Output> {
     let outcome = give_up_after(polls, Timed::new(&mut connecting, LONG)).await;
     let start = Instant::now();
     drop(connecting);
@@ -177,18 +187,35 @@ impl Cell {
 
     fn dropped_at_every_poll(self, server: &Server, account: &Account) -> Result<()> {
         let options = self.options(server, &account.name)?;
+        let connect = |polls| Ok((self.runner.connect)(polls, Arc::clone(&options)).transpose()?);
+        Self::drop_all(server, account, &connect)
+    }
+
+    /// The same for X Protocol.
+    fn x_dropped(self, server: &Server, account: &Account) -> Result<()> {
+        // A clear channel needs the account in the server's memory.
+        let _lock = lock()?;
+        let options = |transport| self.x_options(server, &account.name, transport);
+        (self.runner.x)(usize::MAX, options(Transport::Unix)?).context("it did not end")??;
+        let options = options(self.transport)?;
+        let connect = |polls| Ok((self.runner.x)(polls, Arc::clone(&options)).transpose()?);
+        Self::drop_all(server, account, &connect)
+    }
+
+    fn drop_all<C>(
+        server: &Server,
+        account: &Account,
+        connect: &dyn Fn(usize) -> Result<Option<C>>,
+    ) -> Result<()> {
         // What is opened once and kept is opened here.
-        match (self.runner.connect)(usize::MAX, Arc::clone(&options)) {
-            Some(Ok(client)) => drop(client),
-            other => bail!("{other:?}"),
-        }
+        drop(connect(usize::MAX)?.context("it did not end")?);
         let mut root = server.root()?;
         let open = watch::open_files()?;
         let mut drops = 0;
         let (result, info) = watch::measure(|| -> Result<()> {
             for _ in 0..ROUNDS {
                 for polls in 0.. {
-                    let client = (self.runner.connect)(polls, Arc::clone(&options)).transpose()?;
+                    let client = connect(polls)?;
                     let done = client.is_some();
                     drop(client);
                     if done {
@@ -261,6 +288,22 @@ impl Cell {
         let multi = CapabilityFlags::CLIENT_MULTI_STATEMENTS;
         let options = options.connect(|connect| connect.with(multi));
         Ok(Arc::new(options.build()?))
+    }
+}
+
+impl Cell {
+    fn x_options(self, server: &Server, user: &str, transport: Transport) -> Result<Arc<x::Options>> {
+        let tcp = || {
+            Ok::<_, anyhow::Error>(x::Options::builder().host(&server.host).port(server.x_address()?.port()))
+        };
+        let options = match transport {
+            Transport::Tcp => tcp()?.ssl_mode(SslMode::Disabled),
+            Transport::Tls => tcp()?.ssl_mode(SslMode::Required).tls(|tls| tls.resume = false),
+            Transport::Unix => {
+                x::Options::builder().unix_socket(server.x_socket()?).ssl_mode(SslMode::Disabled)
+            }
+        };
+        Ok(Arc::new(options.user(user).password(PASSWORD).build()))
     }
 }
 
