@@ -21,6 +21,8 @@
 mod client;
 mod link;
 mod waits;
+#[cfg(feature = "xproto")]
+pub mod x;
 
 use std::future::Future;
 use std::io;

@@ -440,7 +440,7 @@ impl<'a> BlockingResults<'a> {
 /// A stream as an iterator that blocks.
 #[derive(Debug)]
 pub struct BlockingIter<S> {
-    stream: S,
+    pub(super) stream: S,
 }
 
 impl<S: Stream + Unpin> Iterator for BlockingIter<S> {

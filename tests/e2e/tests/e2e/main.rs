@@ -25,6 +25,7 @@ mod tls;
 mod tool;
 mod trace;
 mod types;
+mod x_blocking;
 mod x_crud;
 mod x_golden;
 mod x_machine;
@@ -56,6 +57,7 @@ fn main() -> std::process::ExitCode {
     client_big::add(&mut suite);
     client_typed::add(&mut suite);
     compression::add(&mut suite);
+    x_blocking::add(&mut suite);
     x_crud::add(&mut suite);
     x_machine::add(&mut suite);
     x_golden::add(&mut suite);
