@@ -97,8 +97,8 @@ async fn query(
     mut client: Client,
     sql: &str,
 ) -> Result<Exit, Failure> {
-    let interrupt = Interrupt::new(Arc::clone(options))?;
-    interrupt.watch(client.cancel_handle());
+    let interrupt = Interrupt::new()?;
+    interrupt.watch(client.cancel_handle(), Arc::clone(options));
     let begun = Instant::now();
     let results = if options.local_infile() && infile::is_load_local(sql) {
         client.query_infile(sql, |name| infile::open(name, sql).map(AllowStdIo::new)).await

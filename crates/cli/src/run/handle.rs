@@ -79,7 +79,7 @@ impl Handle {
 
     /// From here on Ctrl-C ends a command, not the shell.
     pub(super) fn interruptible(&mut self) -> Result<(), Failure> {
-        self.interrupt = Some(Interrupt::new(Arc::clone(&self.options))?);
+        self.interrupt = Some(Interrupt::new()?);
         Ok(())
     }
 
@@ -153,7 +153,7 @@ impl Handle {
         self.info.clear();
         self.affected = -1;
         if let Some(interrupt) = &self.interrupt {
-            interrupt.watch(client.cancel_handle());
+            interrupt.watch(client.cancel_handle(), Arc::clone(&self.options));
         }
         let sent = client.command(|session, cx| {
             session.set_row_by_row(true);

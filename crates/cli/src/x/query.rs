@@ -11,6 +11,7 @@ use super::reply::Facts;
 use super::{exit, report};
 use crate::args::QueryArgs;
 use crate::exit::{Exit, Failure};
+use crate::interrupt::Interrupt;
 use crate::query::{Printer, counted, show_stages, statements, tell_fault};
 use crate::rows::{self, Head};
 
@@ -29,7 +30,7 @@ async fn connect(args: &QueryArgs, options: &Arc<Options>, sql: &str) -> Result<
         report::report(options, runtime.name(), &record, &result, None)
     });
     let exit = match result {
-        Ok(session) => query(args, session, sql).await?,
+        Ok(session) => query(args, options, session, sql).await?,
         Err(error) => {
             tell_fault(&report::fault(&error, None));
             exit::of(&error)
@@ -41,7 +42,14 @@ async fn connect(args: &QueryArgs, options: &Arc<Options>, sql: &str) -> Result<
     Ok(exit)
 }
 
-async fn query(args: &QueryArgs, mut session: Session, sql: &str) -> Result<Exit, Failure> {
+async fn query(
+    args: &QueryArgs,
+    options: &Arc<Options>,
+    mut session: Session,
+    sql: &str,
+) -> Result<Exit, Failure> {
+    let interrupt = Interrupt::new()?;
+    interrupt.watch_x(session.cancel_handle(), Arc::clone(options));
     let begun = Instant::now();
     let statement = StmtExecute { stmt: sql.to_owned().into(), ..StmtExecute::default() };
     let sent = session.message(|connection, cx| connection.send(&statement, cx)).await;

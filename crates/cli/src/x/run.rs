@@ -47,6 +47,7 @@ async fn session(
     }
     if source.is_typed() {
         output.text("`help` lists the commands");
+        shell.interruptible()?;
     }
     let exit = commands(&mut shell, &mut source).await;
     shell.end().await;

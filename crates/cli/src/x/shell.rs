@@ -19,7 +19,8 @@ use super::reply::{Facts, Failed, Outcome};
 use super::request::{self, Request};
 use super::step::{Name, Step};
 use super::{text_format, values};
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
+use crate::interrupt::Interrupt;
 
 /// How long a message may take, in seconds, where somebody waits for just that.
 const PATIENCE: u64 = 15;
@@ -40,6 +41,8 @@ pub(super) struct Shell {
     /// The columns of what cursors give, by their ids.
     cursors: HashMap<u32, Columns>,
     other: Option<Session>,
+    /// Ends a command by Ctrl-C, when somebody types.
+    interrupt: Option<Interrupt>,
 }
 
 /// What a command sent, and what of its reply is of interest.
@@ -61,7 +64,24 @@ impl Shell {
         typed: bool,
     ) -> Self {
         let cursors = HashMap::new();
-        Self { runtime, options, output, raw, typed, session: None, over: false, cursors, other: None }
+        Self {
+            runtime,
+            options,
+            output,
+            raw,
+            typed,
+            session: None,
+            over: false,
+            cursors,
+            other: None,
+            interrupt: None,
+        }
+    }
+
+    /// From here on Ctrl-C ends a statement, not the shell.
+    pub(super) fn interruptible(&mut self) -> Result<(), Failure> {
+        self.interrupt = Some(Interrupt::new()?);
+        Ok(())
     }
 
     /// Whether nothing more can be done.
@@ -165,6 +185,7 @@ impl Shell {
     async fn exchange(&mut self, name: Name, request: &Request) -> Outcome {
         let word = name.word();
         let before = self.owed();
+        self.watch().await;
         if let Err(failed) = self.put(request) {
             return Outcome::of(word, Err(failed));
         }
@@ -175,6 +196,18 @@ impl Shell {
         let asked = Asked::of(name, request);
         self.expect_columns(&asked);
         self.reply(&asked, 0).await
+    }
+
+    /// Has Ctrl-C end what is asked for next, where there is a session.
+    async fn watch(&mut self) {
+        let options = Arc::clone(&self.options);
+        let Some(interrupt) = &self.interrupt else { return };
+        let session = self.session.as_mut().filter(|session| session.is_usable());
+        if let Some(session) = session {
+            interrupt.watch_x(session.cancel_handle(), options);
+            // An operation without a message: it begins here. A connection that is gone tells so when it is used.
+            let _ = session.message(|_, _| Ok(())).await;
+        }
     }
 
     /// What a cursor gives has the columns that it was opened with.
