@@ -11,6 +11,8 @@ mod cuts;
 mod floods;
 #[path = "x/replies.rs"]
 mod replies;
+#[path = "x/sessions.rs"]
+mod sessions;
 #[path = "x/to_tls.rs"]
 mod to_tls;
 #[path = "x/traps.rs"]
@@ -29,7 +31,8 @@ fn main() {
         .chain(floods::trials())
         .chain(compressed::trials())
         .chain(traps::trials())
-        .chain(values::trials());
+        .chain(values::trials())
+        .chain(sessions::trials());
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit();
 }
 

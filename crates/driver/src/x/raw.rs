@@ -1,7 +1,9 @@
 //! Messages one by one, for tools and for what has no call of its own.
 
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
 use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use porpoise_wire::{Cx, Lost, Machine as _};
 use porpoise_xproto::{Connection, Event, LifeCycle, Misuse, XErrorKind};
@@ -9,6 +11,9 @@ use porpoise_xproto::{Connection, Event, LifeCycle, Misuse, XErrorKind};
 use super::session::Phase;
 use super::{Error, Session};
 use crate::{Operation, Tap};
+
+/// A server that does not answer the goodbye has so long to end the stream.
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// Messages one by one.
 impl Session {
@@ -160,7 +165,8 @@ impl Session {
 }
 
 impl Session {
-    /// Connection.Close, and the end of the stream. What an earlier call left is read before, or given up.
+    /// Connection.Close, and the end of the stream. What an earlier call left is read before, or given up. A server that does
+    /// not end it within five seconds is not waited for.
     ///
     /// Dropped: closed.
     ///
@@ -169,7 +175,13 @@ impl Session {
     pub async fn close(mut self) -> Result<(), Error> {
         if self.is_usable() && self.start().await.is_ok() {
             self.encode(|connection, cx| connection.close(cx))?;
-            self.read_to_end().await?;
+            let (mut timer, end) = (self.runtime.timer(), Instant::now() + GOODBYE);
+            let mut read = pin!(self.read_to_end());
+            let patient = poll_fn(|cx| match read.as_mut().poll(cx) {
+                Poll::Ready(read) => Poll::Ready(read),
+                Poll::Pending => timer.poll_until(cx, end).map(Ok),
+            });
+            patient.await?;
         }
         self.hang_up().await;
         Ok(())
