@@ -9,7 +9,6 @@ use crate::cells;
 use crate::columns::Entry;
 use crate::decode::{Fault, binary, quick, text};
 use crate::row::Rows;
-use crate::width::Width;
 use crate::{Columns, Encoding, RowBatch, RowError, RowRef};
 
 impl RowBatch {
@@ -44,9 +43,7 @@ impl<'a> RowRef<'a> {
     pub fn get_as<T: FromValue<'a>>(&self, column: impl ColumnIndex) -> Result<T, RowError> {
         let index = column.find(self.columns())?;
         let mut cells = TypedCells::new(*self)?;
-        for _ in 0..index {
-            cells.skip()?;
-        }
+        cells.skip(index)?;
         cells.take()
     }
 
@@ -222,10 +219,10 @@ impl<'a> CellSource<'a> for TypedCells<'a> {
     }
 
     #[inline]
-    fn skip(&mut self) -> Result<(), RowError> {
-        match self.skip_quick() {
+    fn skip(&mut self, cells: usize) -> Result<(), RowError> {
+        match self.skip_quick(cells) {
             Some(()) => Ok(()),
-            None => self.skip_slow(),
+            None => (0..cells).try_for_each(|_| self.skip_slow()),
         }
     }
 
@@ -240,22 +237,31 @@ impl<'a> CellSource<'a> for TypedCells<'a> {
 }
 
 impl TypedCells<'_> {
-    /// Passes over a usual cell. Nothing is taken if it is none.
+    /// Passes over usual cells. Nothing is taken if one of them is none.
     #[inline]
-    fn skip_quick(&mut self) -> Option<()> {
-        let (entry, entries) = self.entries.split_first()?;
-        let len = match (self.layout, entry.width) {
-            (Layout::Nulls(nulls), _) if cells::is_null(nulls, self.index()) => 0,
-            (Layout::Full | Layout::Nulls(_), Width::Fixed(len)) => usize::from(len),
-            (_, Width::None) => return None,
-            _ => match *self.left.first()? {
-                0xfb if matches!(self.layout, Layout::Text) => 1,
-                len @ ..0xfb => 1 + usize::from(len),
-                _ => return None,
-            },
-        };
-        self.left = self.left.get(len..)?;
-        self.entries = entries;
+    fn skip_quick(&mut self, cells: usize) -> Option<()> {
+        let (skipped, entries) = self.entries.split_at_checked(cells)?;
+        let mut left = self.left;
+        match self.layout {
+            Layout::Text => {
+                for _ in skipped {
+                    left = quick::behind_text(left)?;
+                }
+            }
+            Layout::Full => {
+                for entry in skipped {
+                    left = quick::behind_binary(entry.width, left)?;
+                }
+            }
+            Layout::Nulls(nulls) => {
+                for (index, entry) in (self.index()..).zip(skipped) {
+                    if !cells::is_null(nulls, index) {
+                        left = quick::behind_binary(entry.width, left)?;
+                    }
+                }
+            }
+        }
+        (self.left, self.entries) = (left, entries);
         Some(())
     }
 

@@ -118,10 +118,11 @@ fn read(row: &Row<'_>, lifetime: &Lifetime) -> TokenStream {
             return ::core::result::Result::Ok(value);
         }
         #(#declared)*
-        for slot in plan.slots() {
-            match slot {
+        for step in plan.steps() {
+            #krate::CellSource::skip(&mut cells, step.skip)?;
+            match step.field {
                 #(#arms)*
-                _ => #krate::CellSource::skip(&mut cells)?,
+                _ => {}
             }
         }
         #krate::CellSource::finish(cells)?;

@@ -92,7 +92,7 @@ pub use kind::Kind;
 pub use named::NamedSql;
 pub use packed::{PackedDecimal, SetMembers, UnpackedDecimal};
 pub use params::{LongData, Named, ParamSink, Params, Placeholders};
-pub use plan::{ColumnSource, Field, Plan};
+pub use plan::{ColumnSource, Field, Plan, PlanStep};
 pub use raw::{Geometry, GeometryRef, VectorRef};
 pub use row::{CellSource, FromRow, ReadError, RowSource, ValueCells, ValueRow};
 pub use time::Time;

@@ -68,13 +68,20 @@ impl fmt::Debug for Field {
 pub struct Plan {
     columns: usize,
     fields: usize,
-    /// For each column the field that takes it, or [`SKIP`]. Empty if column is field throughout.
-    slots: Box<[u16]>,
+    /// Empty if column is field throughout.
+    steps: Box<[PlanStep]>,
     nested: Vec<Self>,
 }
 
-/// No field takes this column.
-const SKIP: u16 = u16::MAX;
+/// A step along the columns of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PlanStep {
+    /// So many columns are passed over first: no field takes them.
+    pub skip: usize,
+    /// The field that takes the next column; none at the end of the row.
+    pub field: Option<usize>,
+}
 
 impl Plan {
     /// Column is field, by position: there must be as many of the one as of the other.
@@ -115,26 +122,34 @@ impl Plan {
         if straight {
             return Self::by_position(columns, row, fields);
         }
-        let mut slots = vec![SKIP; count];
+        let (mut steps, mut skip) = (Vec::<PlanStep>::new(), 0);
         for index in 0..count {
+            let mut taken = None;
             for (place, field) in fields.iter().enumerate() {
                 if !named(index, field)? {
                     continue;
                 }
-                let place = u16::try_from(place).unwrap_or(SKIP);
-                if slots.contains(&place) {
+                if steps.iter().any(|step| step.field == Some(place)) {
                     return Err(PlanError::Ambiguous { column: field.name.into(), row });
                 }
                 field.check(columns, index)?;
-                slots.iter_mut().skip(index).take(1).for_each(|slot| *slot = place);
+                taken = Some(place);
+            }
+            if taken.is_some() {
+                steps.push(PlanStep { skip: std::mem::take(&mut skip), field: taken });
+            } else {
+                skip += 1;
             }
         }
-        let has = |place: usize| slots.iter().any(|slot| usize::from(*slot) == place);
+        if skip > 0 {
+            steps.push(PlanStep { skip, field: None });
+        }
+        let has = |place: usize| steps.iter().any(|step| step.field == Some(place));
         let missing = fields.iter().enumerate().find(|(place, field)| !field.optional && !has(*place));
         if let Some((_, field)) = missing {
             return Err(PlanError::Missing { column: field.name.into(), row });
         }
-        Ok(Self { columns: count, fields: fields.len(), slots: slots.into(), nested: Vec::new() })
+        Ok(Self { columns: count, fields: fields.len(), steps: steps.into(), nested: Vec::new() })
     }
 
     /// Any columns, as the row has them, all of one kind of field.
@@ -147,7 +162,7 @@ impl Plan {
     }
 
     fn straight(columns: usize) -> Self {
-        Self { columns, fields: columns, slots: Box::default(), nested: Vec::new() }
+        Self { columns, fields: columns, steps: Box::default(), nested: Vec::new() }
     }
 
     /// Adds the plan of a field that is made of columns of the same row.
@@ -176,14 +191,14 @@ impl Plan {
     #[inline]
     #[must_use]
     pub const fn is_straight(&self, fields: usize) -> bool {
-        self.slots.is_empty() && self.fields == fields && self.columns == fields
+        self.steps.is_empty() && self.fields == fields && self.columns == fields
     }
 
-    /// For each column the field that takes it.
-    pub fn slots(&self) -> impl Iterator<Item = Option<usize>> {
-        let straight = if self.slots.is_empty() { 0..self.columns } else { 0..0 };
-        let slots = self.slots.iter().map(|slot| (*slot != SKIP).then_some(usize::from(*slot)));
-        straight.map(Some).chain(slots)
+    /// How to go along the columns. No steps if column is field throughout.
+    #[inline]
+    #[must_use]
+    pub const fn steps(&self) -> &[PlanStep] {
+        &self.steps
     }
 }
 
@@ -229,17 +244,27 @@ mod tests {
         [Field::new::<i32>("id"), Field::new::<String>("name")]
     }
 
-    fn by_name(columns: &'static [(&'static str, Kind)]) -> Result<Vec<Option<usize>>, String> {
+    fn by_name(columns: &'static [(&'static str, Kind)]) -> Result<Vec<PlanStep>, String> {
         let plan = Plan::by_name(&Known(columns), "Fish", &fields());
-        plan.map(|plan| plan.slots().collect()).map_err(|error| error.to_string())
+        plan.map(|plan| plan.steps().to_vec()).map_err(|error| error.to_string())
+    }
+
+    const fn step(skip: usize, field: usize) -> PlanStep {
+        PlanStep { skip, field: Some(field) }
     }
 
     #[test]
     fn columns_find_their_fields() {
-        assert_eq!(by_name(&[("ID", INT), ("name", Kind::Text)]), Ok(vec![Some(0), Some(1)]));
+        let straight =
+            Plan::by_name(&Known(&[("ID", INT), ("name", Kind::Text)]), "Fish", &fields()).unwrap();
+        assert!(straight.is_straight(2) && straight.steps().is_empty());
         assert_eq!(
             by_name(&[("name", Kind::Text), ("other", Kind::Bit), ("id", INT)]),
-            Ok(vec![Some(1), None, Some(0)])
+            Ok(vec![step(0, 1), step(1, 0)])
+        );
+        assert_eq!(
+            by_name(&[("a", INT), ("b", INT), ("id", INT), ("name", Kind::Text), ("c", INT)]),
+            Ok(vec![step(2, 0), step(0, 1), PlanStep { skip: 1, field: None }])
         );
     }
 
@@ -273,6 +298,6 @@ mod tests {
         let fields = [Field::new::<i32>("id"), Field::new::<i32>("size").optional()];
         let plan = Plan::by_name(&Known(&[("id", INT)]), "Fish", &fields).unwrap();
         assert!(!plan.is_straight(2) && !plan.is_straight(1));
-        assert_eq!(plan.slots().collect::<Vec<_>>(), [Some(0)]);
+        assert_eq!(plan.steps(), [step(0, 0)]);
     }
 }

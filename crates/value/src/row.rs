@@ -28,11 +28,11 @@ pub trait CellSource<'r> {
     /// It does not fit, or the row is malformed, or there is none.
     fn take<T: FromValue<'r>>(&mut self) -> Result<T, Self::Error>;
 
-    /// Passes over the next cell.
+    /// Passes over so many cells.
     ///
     /// # Errors
-    /// The row is malformed, or there is none.
-    fn skip(&mut self) -> Result<(), Self::Error>;
+    /// The row is malformed, or there are fewer.
+    fn skip(&mut self, cells: usize) -> Result<(), Self::Error>;
 
     /// Ends the row.
     ///
@@ -263,8 +263,8 @@ impl<'r> CellSource<'r> for ValueCells<'r> {
         })
     }
 
-    fn skip(&mut self) -> Result<(), ReadError> {
-        self.next += 1;
+    fn skip(&mut self, cells: usize) -> Result<(), ReadError> {
+        self.next += cells;
         Ok(())
     }
 

@@ -44,9 +44,7 @@ impl<'a> RowRef<'a> {
     pub fn get_as<T: FromValue<'a>>(&self, column: impl ColumnIndex) -> Result<T, RowError> {
         let index = column.find(self.columns())?;
         let mut cells = TypedCells::new(*self);
-        for _ in 0..index {
-            cells.skip()?;
-        }
+        cells.skip(index)?;
         cells.take()
     }
 
@@ -175,8 +173,8 @@ impl<'a> CellSource<'a> for TypedCells<'a> {
     }
 
     #[inline]
-    fn skip(&mut self) -> Result<(), RowError> {
-        self.next_cell().map(|_| ())
+    fn skip(&mut self, cells: usize) -> Result<(), RowError> {
+        (0..cells).try_for_each(|_| self.next_cell().map(drop))
     }
 
     #[inline]

@@ -7,6 +7,8 @@
 use porpoise_value::{FromValue, Kind, ValueRef};
 
 use super::digits::number;
+use super::text::float;
+use crate::width::Width;
 
 /// A kind, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +22,7 @@ pub(crate) enum Shape {
     /// TINYINT to MEDIUMINT.
     Int,
     UInt,
+    Double,
     Other,
 }
 
@@ -33,6 +36,7 @@ impl From<Kind> for Shape {
             Kind::Int { bits: 64, unsigned: true } => Self::UInt64,
             Kind::Int { unsigned: false, .. } => Self::Int,
             Kind::Int { unsigned: true, .. } => Self::UInt,
+            Kind::Double => Self::Double,
             _ => Self::Other,
         }
     }
@@ -69,6 +73,7 @@ pub(crate) fn text<'a, T: FromValue<'a>>(shape: Shape, left: &mut &'a [u8]) -> O
             T::from_value(ValueRef::Int(n))
         }
         Shape::UInt | Shape::UInt32 | Shape::UInt64 => T::from_value(ValueRef::UInt(number(bytes)?)),
+        Shape::Double => T::from_value(ValueRef::Double(float(bytes).ok()?.parse().ok()?)),
         Shape::Other => return None,
     };
     let value = value.ok()?;
@@ -86,9 +91,31 @@ pub(crate) fn binary<'a, T: FromValue<'a>>(shape: Shape, left: &mut &'a [u8]) ->
         Shape::UInt32 => T::from_value(ValueRef::UInt(u32::from_le_bytes(array(&mut rest)?).into())),
         Shape::Int64 => T::from_value(ValueRef::Int(i64::from_le_bytes(array(&mut rest)?))),
         Shape::UInt64 => T::from_value(ValueRef::UInt(u64::from_le_bytes(array(&mut rest)?))),
+        Shape::Double => T::from_value(ValueRef::Double(f64::from_le_bytes(array(&mut rest)?))),
         Shape::Int | Shape::UInt | Shape::Other => return None,
     };
     let value = value.ok()?;
     *left = rest;
     Some(value)
+}
+
+/// What is behind a cell of a text row.
+#[inline(always)]
+pub(crate) fn behind_text(cell: &[u8]) -> Option<&[u8]> {
+    match *cell {
+        // NULL
+        [0xfb, ref rest @ ..] => Some(rest),
+        [len @ ..0xfb, ref rest @ ..] => rest.get(len.into()..),
+        _ => None,
+    }
+}
+
+/// What is behind a cell of a binary row that is not NULL.
+#[inline(always)]
+pub(crate) fn behind_binary(width: Width, cell: &[u8]) -> Option<&[u8]> {
+    match (width, cell) {
+        (Width::Fixed(len), _) => cell.get(len.into()..),
+        (Width::Short | Width::Lenenc, [len @ ..0xfb, rest @ ..]) => rest.get(usize::from(*len)..),
+        _ => None,
+    }
 }

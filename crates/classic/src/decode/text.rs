@@ -49,11 +49,15 @@ fn int<'a>(bytes: &'a [u8], unsigned: bool) -> Result<ValueRef<'a>, ConvertError
     value.map_err(|_| ConvertError::Malformed)
 }
 
-/// The text of a number. Rust would read words such as `inf`, too.
-fn float(bytes: &[u8]) -> Result<&str, ConvertError> {
-    let usual = |byte: &u8| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E');
-    let text = std::str::from_utf8(bytes).map_err(|_| ConvertError::Malformed)?;
-    if bytes.iter().all(usual) { Ok(text) } else { Err(ConvertError::Malformed) }
+/// The text of a number, for Rust to read. It would read words such as `inf`, too.
+#[inline]
+pub(super) fn float(bytes: &[u8]) -> Result<&str, ConvertError> {
+    match bytes {
+        [b'-' | b'+', first, ..] | [first, ..] if matches!(first, b'0'..=b'9' | b'.') => {
+            std::str::from_utf8(bytes).map_err(|_| ConvertError::Malformed)
+        }
+        _ => Err(ConvertError::Malformed),
+    }
 }
 
 #[cfg(test)]
