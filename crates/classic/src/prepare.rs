@@ -22,16 +22,21 @@ impl Session {
             return Err(self.malformed(WireError::BadValue { field: "num_columns", value: columns as u64 }));
         }
         self.framer.consume(cx.rx);
-        let mut preparing =
-            Preparing { ok, group: Group::Params, left: params, params: Columns::undefined(params) };
-        if !ok.metadata_follows() || (params == 0 && columns == 0) {
+        let undefined = !ok.metadata_follows();
+        let preparing = Preparing { ok, group: Group::Params, left: 0, params: Columns::undefined(params) };
+        // The EOF behind each group comes also when the group does not.
+        if (undefined && !self.has_eof()) || (params == 0 && columns == 0) {
             return Ok(self.prepared(&preparing, Columns::undefined(columns)));
         }
-        if params == 0 {
-            (preparing.group, preparing.left) = (Group::Columns, columns);
-        }
-        self.state = State::PsDefs(Box::new(preparing));
+        let group = if params > 0 { Group::Params } else { Group::Columns };
+        self.await_group(Box::new(preparing), group);
         Ok(AGAIN)
+    }
+
+    fn await_group(&mut self, mut preparing: Box<Preparing>, group: Group) {
+        preparing.group = group;
+        preparing.left = if preparing.ok.metadata_follows() { preparing.count() } else { 0 };
+        self.state = State::PsDefs(preparing);
     }
 
     /// A definition of a prepared statement, or the EOF behind a group of them.
@@ -65,16 +70,16 @@ impl Session {
         let State::PsDefs(mut preparing) = std::mem::replace(&mut self.state, State::Idle) else {
             return Ok(AGAIN);
         };
-        let columns = usize::from(preparing.ok.num_columns());
+        let defined =
+            if preparing.ok.metadata_follows() { defined } else { Columns::undefined(preparing.count()) };
         if preparing.group == Group::Columns {
             return Ok(self.prepared(&preparing, defined));
         }
         preparing.params = defined;
-        if columns == 0 {
+        if preparing.ok.num_columns() == 0 {
             return Ok(self.prepared(&preparing, Columns::default()));
         }
-        (preparing.group, preparing.left) = (Group::Columns, columns);
-        self.state = State::PsDefs(preparing);
+        self.await_group(preparing, Group::Columns);
         Ok(AGAIN)
     }
 

@@ -113,8 +113,18 @@ impl Session {
     /// The columns of a result are known.
     #[inline]
     fn columns_event(&mut self, columns: Columns, encoding: Encoding) -> Read {
-        self.state = if self.has_eof() { State::FieldDefsEof(encoding) } else { State::Rows(encoding) };
+        self.state = self.behind_definitions(encoding, false);
         Ok(Step::Event(Event::Columns(columns)))
+    }
+
+    /// What follows definitions, or the place where they would be.
+    #[inline]
+    const fn behind_definitions(&self, encoding: Encoding, skip: bool) -> State {
+        match skip {
+            _ if self.has_eof() => State::FieldDefsEof { encoding, skip },
+            true => State::SkippedRows(encoding),
+            false => State::Rows(encoding),
+        }
     }
 
     /// Waits for one packet, tells it to the trace, and reads it.
@@ -147,7 +157,7 @@ impl Session {
             State::Result(encoding) => self.result(first, encoding, cx),
             State::InfileVerdict { .. } => self.infile_verdict(first, cx),
             State::FieldDefs { left, encoding } => self.field_def(first, left, encoding, cx),
-            State::FieldDefsEof(encoding) => self.field_defs_eof(encoding, cx),
+            State::FieldDefsEof { encoding, skip } => self.field_defs_eof(encoding, skip, cx),
             State::Statistics => self.statistics_text(cx),
             State::PsDescription => self.ps_description(first, cx),
             State::PsDefs(_) => self.ps_def(first, cx),
@@ -363,10 +373,12 @@ impl Session {
         let kept = std::mem::take(&mut self.cached);
         if !kept.is_empty() && kept.len() != sent {
             let changed = ColumnsChanged { kept: kept.len(), sent };
-            return self.taken(State::SkippedRows(encoding), Event::ColumnsChanged(changed), cx);
+            let next = self.behind_definitions(encoding, true);
+            return self.taken(next, Event::ColumnsChanged(changed), cx);
         }
         self.columns = if kept.is_empty() { Columns::undefined(sent) } else { kept };
-        self.taken(State::Rows(encoding), Event::Columns(self.columns.clone()), cx)
+        let next = self.behind_definitions(encoding, false);
+        self.taken(next, Event::Columns(self.columns.clone()), cx)
     }
 
     /// Keeps a definition.
@@ -406,7 +418,7 @@ impl Session {
         self.columns_event(columns, encoding)
     }
 
-    fn field_defs_eof<T: TraceSink>(&mut self, encoding: Encoding, cx: &mut Cx<'_, T>) -> Read {
+    fn field_defs_eof<T: TraceSink>(&mut self, encoding: Encoding, skip: bool, cx: &mut Cx<'_, T>) -> Read {
         let payload = self.framer.payload(cx.rx);
         if !is_end(payload, self.capabilities) {
             return Err(self.unexpected(cx));
@@ -418,7 +430,7 @@ impl Session {
         }
         self.status = eof.status();
         self.framer.consume(cx.rx);
-        self.state = State::Rows(encoding);
+        self.state = if skip { State::SkippedRows(encoding) } else { State::Rows(encoding) };
         Ok(AGAIN)
     }
 

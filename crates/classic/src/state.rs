@@ -23,8 +23,8 @@ pub(crate) enum State {
     InfileVerdict { refused: Option<Box<[u8]>>, encoding: Encoding },
     /// Definitions of a result set's columns.
     FieldDefs { left: usize, encoding: Encoding },
-    /// The EOF behind them.
-    FieldDefsEof(Encoding),
+    /// The EOF behind them, also when the server defines none; the rows behind it may be skipped.
+    FieldDefsEof { encoding: Encoding, skip: bool },
     /// Rows, or their end.
     Rows(Encoding),
     /// The end of rows, or ERR: a packet that is there and is no row.
@@ -63,6 +63,16 @@ pub(crate) struct Preparing {
     pub(crate) params: Columns,
 }
 
+impl Preparing {
+    /// How many the group has.
+    pub(crate) fn count(&self) -> usize {
+        usize::from(match self.group {
+            Group::Params => self.ok.num_params(),
+            Group::Columns => self.ok.num_columns(),
+        })
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Group {
     Params,
@@ -76,7 +86,7 @@ impl State {
             Self::Acknowledgement | Self::Result(_) | Self::InfileVerdict { .. } | Self::Orphaned => {
                 ProtocolStage::WaitForResult
             }
-            Self::FieldDefs { .. } | Self::FieldDefsEof(_) | Self::FieldList | Self::FieldListEnd => {
+            Self::FieldDefs { .. } | Self::FieldDefsEof { .. } | Self::FieldList | Self::FieldListEnd => {
                 ProtocolStage::WaitForFieldDef
             }
             Self::FileRequest(_) => ProtocolStage::FileRequest,
@@ -112,7 +122,7 @@ impl State {
             Self::Result(_) => "OK, ERR, a column count or a LOCAL INFILE request",
             Self::InfileVerdict { .. } => "OK or ERR after a LOCAL INFILE request",
             Self::FieldDefs { .. } => "a column definition",
-            Self::FieldDefsEof(_) => "EOF after column definitions",
+            Self::FieldDefsEof { .. } => "EOF after column definitions",
             Self::Rows(encoding) | Self::RowsEnd(encoding) | Self::SkippedRows(encoding) => match encoding {
                 Encoding::Text => "a text row or the end of rows",
                 Encoding::Binary => "a binary row or the end of rows",

@@ -80,3 +80,28 @@ fn a_field_list_is_no_result() {
     let outcome = play_every_way(MODERN, &[list.clone(), query, list, bad]);
     assert!(matches!(outcome.told.last(), Some(Told::Failed(_))), "{:?}", outcome.told);
 }
+
+#[test]
+fn without_definitions_their_eof_comes_all_the_same() {
+    let optional = WITH_EOF.union(CapabilityFlags::CLIENT_OPTIONAL_RESULTSET_METADATA);
+    // Two columns, no metadata; EOF, a row, EOF
+    let reply = Reply::new().packet([2, 0]).eof(2).row(&[Some("7"), None]).eof(2);
+    // COM_STMT_PREPARE_OK: id 1 | columns 2 | params 1 | filler | warnings 0 | no metadata; two EOFs
+    let prepared = Reply::new().packet([0, 1, 0, 0, 0, 2, 0, 1, 0, 0, 0, 0, 0]).eof(2).eof(2);
+    let script = [(Act::Query("SELECT"), reply), (Act::Prepare("SELECT ?"), prepared)];
+    let told = play_every_way(optional, &script).told;
+    let [
+        Told::Event(Event::Columns(columns)),
+        Told::Row(..),
+        Told::Event(Event::End(_)),
+        Told::Idle,
+        rest @ ..,
+    ] = &told[..]
+    else {
+        panic!("{told:?}")
+    };
+    assert_eq!((columns.len(), columns.is_defined()), (2, false));
+    let [Told::Event(Event::Prepared(prepared)), Told::Idle] = rest else { panic!("{rest:?}") };
+    let known = [&prepared.params, &prepared.columns].map(|found| (found.len(), found.is_defined()));
+    assert_eq!(known, [(1, false), (2, false)]);
+}

@@ -301,21 +301,37 @@ fn attributes(context: &Context) -> Result<()> {
 /// Definitions that were kept, and columns that change under them.
 fn optional_metadata(context: &Context) -> Result<()> {
     context.run(async {
-        let optional = CapabilityFlags::CLIENT_OPTIONAL_RESULTSET_METADATA;
-        let mut client = connect(context, |options| options.connect(|c| c.with(optional))).await?;
-        let name = table(&mut client, "a INT, b VARCHAR(20)").await?;
-        client.query_drop(&format!("INSERT INTO {name} VALUES (1, 'one')")).await?;
-        let sql = format!("SELECT * FROM {name}");
-        let statement = client.prepare(&sql).await?;
-        client.query_drop("SET SESSION resultset_metadata = NONE").await?;
-        let row: Option<(i32, String)> = client.exec_first(&statement, ()).await?;
-        expect("row", &row, &Some((1, "one".to_owned())))?;
-        client.query_drop(&format!("ALTER TABLE {name} ADD c INT")).await?;
-        match client.exec_first::<(i32, String)>(&statement, ()).await {
-            Err(Error::ColumnsChanged(_)) => {}
-            other => bail!("{other:?}"),
-        }
-        expect("then", &client.query_first::<String>("SELECT 'x'").await?.as_deref(), &Some("x"))?;
-        drop_table(client, &name).await
+        // Without this one, an EOF comes even where no definitions do.
+        let deprecate = CapabilityFlags::CLIENT_DEPRECATE_EOF;
+        kept_definitions(context, CapabilityFlags::empty()).await?;
+        kept_definitions(context, deprecate).await
     })
+}
+
+async fn kept_definitions(context: &Context, left_out: CapabilityFlags) -> Result<()> {
+    let optional = CapabilityFlags::CLIENT_OPTIONAL_RESULTSET_METADATA;
+    let mut client =
+        connect(context, |options| options.connect(|c| c.with(optional).without(left_out))).await?;
+    let name = table(&mut client, "a INT, b VARCHAR(20)").await?;
+    client.query_drop(&format!("INSERT INTO {name} VALUES (1, 'one')")).await?;
+    let sql = format!("SELECT * FROM {name}");
+    let statement = client.prepare(&sql).await?;
+    client.query_drop("SET SESSION resultset_metadata = NONE").await?;
+    let row: Option<(i32, String)> = client.exec_first(&statement, ()).await?;
+    expect("row", &row, &Some((1, "one".to_owned())))?;
+    client.query_drop(&format!("ALTER TABLE {name} ADD c INT")).await?;
+    match client.exec_first::<(i32, String)>(&statement, ()).await {
+        Err(Error::ColumnsChanged(_)) => {}
+        other => bail!("{other:?}"),
+    }
+    expect("then", &client.query_first::<String>("SELECT 'x'").await?.as_deref(), &Some("x"))?;
+    // Nor does a statement that is prepared now have any, be it of parameters, of columns or of both.
+    for (sql, params, columns) in [("DO ?", 1, 0), ("SELECT 1, 2", 0, 2), ("SELECT ?", 1, 1), ("DO 1", 0, 0)]
+    {
+        let statement = client.prepare(sql).await?;
+        let found = (statement.params().len(), statement.columns().len());
+        expect(sql, &found, &(params, columns))?;
+    }
+    expect("at last", &client.query_first::<String>("SELECT 'y'").await?.as_deref(), &Some("y"))?;
+    drop_table(client, &name).await
 }
