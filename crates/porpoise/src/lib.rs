@@ -3,6 +3,7 @@
 //! | you want | take |
 //! |---|---|
 //! | a client on tokio, async-std, smol or plain threads | this crate with `tokio`, `async-std` or `blocking` |
+//! | the same for the X Protocol, with collections and tables | `porpoise::x` with `xproto` |
 //! | clients on a runtime of your own | [`driver`]: implement [`driver::Runtime`], some hundred lines |
 //! | the connect or the command phase over your own I/O | [`classic_connect::Connector`], [`classic::Session`] |
 //! | authentication plugins, to use or to add | [`auth`] |
@@ -90,6 +91,6 @@ pub use porpoise_rt_tokio as tokio;
 pub use porpoise_rt_async_std as async_std;
 
 /// The README's examples, so that they stay ones that compile.
-#[cfg(all(doctest, feature = "blocking", feature = "tokio"))]
+#[cfg(all(doctest, feature = "blocking", feature = "tokio", feature = "xproto"))]
 #[doc = include_str!("../../../README.md")]
 pub struct Readme;
