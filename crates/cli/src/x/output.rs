@@ -31,7 +31,8 @@ struct Inner {
     error: Option<io::Error>,
 }
 
-/// Numbers writes: one belongs to a new flight if input was waited for since the last.
+/// Numbers writes: one belongs to a new flight if input was waited for since the last. What was read counts, not how long the
+/// socket took, so that a script has the same flights each time.
 #[derive(Clone, Copy, Debug, Default)]
 struct Flights {
     last: u32,

@@ -1,5 +1,8 @@
 //! Runs commands, one after the other.
 
+mod messages;
+mod pipeline;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -9,7 +12,7 @@ use porpoise::driver::Runtime;
 use porpoise::x::{Connecting, Error, Options, Session};
 use porpoise::xproto::messages::connection::CapabilitiesSet;
 use porpoise::xproto::messages::cursor;
-use porpoise::xproto::{ClientKind, Columns, Event, LifeCycle, Misuse, XErrorKind};
+use porpoise::xproto::{ClientKind, Columns, Event, LifeCycle, XErrorKind};
 use prost_reflect::prost::Message as _;
 
 use super::login::Login;
@@ -18,7 +21,6 @@ use super::patience::within;
 use super::reply::{Facts, Failed, Outcome};
 use super::request::{self, Request};
 use super::step::{Name, Step};
-use super::{text_format, values};
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 
@@ -351,194 +353,6 @@ impl Shell {
             request = login.answer(&challenge)?;
         }
     }
-
-    /// All messages in one write, then the replies in order.
-    pub(super) async fn pipeline(&mut self, steps: &[Step]) -> Exit {
-        let mut all = Vec::new();
-        for step in steps {
-            all.push((step.name, self.prepared(step, all.last())));
-        }
-        let mut behind = 0;
-        for (_, prepared) in &mut all {
-            let done = match prepared {
-                Ok(Piped::Asks(request)) => {
-                    let owed = self.owed();
-                    match self.put(request) {
-                        Ok(()) if self.owed() == owed => Err(Failed::usage("the server says nothing to it")),
-                        put => {
-                            behind += self.owed().saturating_sub(owed);
-                            put
-                        }
-                    }
-                }
-                Ok(Piped::Just(request)) => self.put(request),
-                Ok(Piped::Bytes(bytes)) => self.put_bytes(bytes),
-                Err(_) => Ok(()),
-            };
-            if let Err(failed) = done {
-                *prepared = Err(failed);
-            }
-        }
-        // What is sent only is sent now, even if nothing waits for a reply.
-        let flushed = self.flush().await;
-        let mut exit = Exit::Connected;
-        for (name, prepared) in all {
-            let outcome = match prepared {
-                Ok(Piped::Asks(request)) if self.alive().is_some() => {
-                    behind = behind.saturating_sub(1);
-                    let asked = Asked::of(name, &request);
-                    self.expect_columns(&asked);
-                    self.reply(&asked, behind).await
-                }
-                Ok(Piped::Asks(_)) => Outcome::of(name.word(), Err(Failed::lost())),
-                Ok(_) => Outcome::of(name.word(), flushed.clone().map(|()| Facts::default())),
-                Err(failed) => Outcome::of(name.word(), Err(failed)),
-            };
-            let code = self.told(&outcome);
-            if exit == Exit::Connected {
-                exit = code;
-            }
-        }
-        exit
-    }
-
-    /// What a command puts into a pipeline. The server takes nothing behind a request for TLS.
-    fn prepared(
-        &mut self,
-        step: &Step,
-        before: Option<&(Name, Result<Piped, Failed>)>,
-    ) -> Result<Piped, Failed> {
-        if let Some((_, Ok(Piped::Asks(before)))) = before
-            && Asked::of(step.name, before).tls
-        {
-            return Err(Failed::usage(Misuse::BehindTls.to_string()));
-        }
-        match step.name {
-            Name::Login => {
-                let channel = self.channel()?;
-                Ok(Piped::Asks(Login::new(&step.argument, &self.options, channel)?.only()?))
-            }
-            Name::Send => Ok(Piped::Just(request::written(&step.argument)?)),
-            Name::SendBytes => Ok(Piped::Bytes(bytes(&step.argument)?)),
-            _ => match request::request(step)? {
-                Some(request) => Ok(Piped::Asks(request)),
-                None => Err(Failed::usage(format!("{} has no place in a pipeline", step.name.word()))),
-            },
-        }
-    }
-
-    async fn send(&mut self, text: &str) -> Result<(), Failed> {
-        self.put(&request::written(text)?)?;
-        self.flush().await
-    }
-
-    async fn send_bytes(&mut self, hex: &str) -> Result<(), Failed> {
-        self.put_bytes(&bytes(hex)?)?;
-        self.flush().await
-    }
-
-    fn put_bytes(&mut self, bytes: &[u8]) -> Result<(), Failed> {
-        let put = self.session()?.message_now(|connection, cx| connection.send_bytes(bytes, cx));
-        put.map_err(|error| Failed::from(&error))
-    }
-
-    async fn flush(&mut self) -> Result<(), Failed> {
-        self.session()?.flush().await.map_err(|error| Failed::from(&error))
-    }
-
-    /// The next message, whatever it is.
-    async fn message(&mut self) -> Result<Event, Failed> {
-        let (runtime, output) = (self.runtime, self.output.clone());
-        let before = output.seen().count;
-        output.waited();
-        loop {
-            let session = self.alive().ok_or_else(Failed::not_connected)?;
-            let Some(event) = within(runtime, PATIENCE, session.recv()).await else {
-                return Err(Failed::no_reply(PATIENCE));
-            };
-            let event = event.map_err(|error| Failed::from(&error))?;
-            // That all columns came is told without a message of its own.
-            if output.seen().count > before {
-                return Ok(event);
-            }
-        }
-    }
-
-    async fn recv(&mut self, argument: &str) -> Result<(), Failed> {
-        let count = if argument.is_empty() { 1 } else { request::number(argument)? };
-        for _ in 0..count {
-            self.message().await?;
-        }
-        Ok(())
-    }
-
-    async fn recv_until(&mut self, name: &str) -> Result<(), Failed> {
-        let name = text_format::full_name(name).ok_or_else(|| format!("no message is named {name:?}"))?;
-        loop {
-            let event = self.message().await?;
-            // An Error, too, is what was to be received.
-            if self.output.seen().name == name || matches!(event, Event::Error(_)) {
-                return Ok(());
-            }
-        }
-    }
-
-    async fn recv_eof(&mut self) -> Result<(), Failed> {
-        self.output.waited();
-        match self.read_to_end().await {
-            Some(failed) => Err(failed),
-            None => Ok(()),
-        }
-    }
-
-    async fn tls_handshake(&mut self) -> Result<(), Failed> {
-        let runtime = self.runtime;
-        let session = self.session()?;
-        match within(runtime, PATIENCE, session.start_tls()).await {
-            Some(done) => done.map_err(|error| Failed::from(&error)),
-            None => Err(Failed::no_reply(PATIENCE)),
-        }
-    }
-
-    /// SQL on a second session, of which nothing is shown but whether it worked.
-    async fn run_other(&mut self, sql: &str) -> Result<(), Failed> {
-        let mut other = match self.other.take() {
-            Some(other) => other,
-            None => {
-                let connecting = Connecting::new(self.runtime, Arc::clone(&self.options));
-                connecting.await.map_err(|error| Failed::from(&error))?
-            }
-        };
-        let statement = Step { name: Name::Sql, argument: sql.to_owned() };
-        let Some(request) = request::request(&statement)? else { return Ok(()) };
-        let ran = run_on(&mut other, &request).await;
-        self.other = Some(other).filter(Session::is_usable);
-        ran
-    }
-}
-
-async fn run_on(session: &mut Session, request: &Request) -> Result<(), Failed> {
-    let sent = session.message(|connection, cx| connection.send_encoded(request.kind, &request.payload, cx));
-    sent.await.map_err(|error| Failed::from(&error))?;
-    let mut ran = Ok(());
-    while let Some(event) = session.next_event().await.map_err(|error| Failed::from(&error))? {
-        if let Event::Error(error) = event {
-            ran = Err(Failed::server(error));
-        }
-    }
-    ran
-}
-
-/// What a command puts into a pipeline.
-enum Piped {
-    /// A message whose reply is read.
-    Asks(Request),
-    Just(Request),
-    Bytes(Vec<u8>),
-}
-
-fn bytes(hex: &str) -> Result<Vec<u8>, Failed> {
-    values::unhex(hex).ok_or_else(|| Failed::usage("pairs of hexadecimal digits expected"))
 }
 
 impl Asked {
