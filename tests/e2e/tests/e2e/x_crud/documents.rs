@@ -208,6 +208,15 @@ pub(super) fn prepared(context: &Context) -> Result<()> {
         expect("changed", &seven, &Some(json!({"_id": "7", "age": 1})))?;
         session.exec(&remove, ("7",)).await?.finish().await?;
         expect("removed", &session.execute(people.get_one::<Json>("7")).await?, &None)?;
+        // As deep as servers read, at the deepest place.
+        let deep = people.modify("true").set("deep", Value::expr(format!("{}age", "!".repeat(47))));
+        let deep = session.prepare_crud(deep).await?;
+        expect("deep", &session.exec(&deep, ()).await?.finish().await?.affected, &Some(5))?;
+        let deeper = people.modify("true").set("deep", Value::expr(format!("{}age", "!".repeat(48))));
+        ensure!(
+            matches!(session.prepare_crud(deeper).await, Err(Error::Crud(_))),
+            "it would end the connection"
+        );
         let wrong = session.exec(&find, (1,)).await;
         ensure!(matches!(wrong, Err(Error::Params(_))), "names were given");
         drop(wrong);
