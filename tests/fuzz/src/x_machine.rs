@@ -52,8 +52,8 @@ fn passed(record: &Record) -> Path {
             assert!(last == next || last.next().contains(&next), "{next} after {last}");
             path.passes(number);
         }
-        if let RecordEntry::X { state, event, kind, .. } = entry {
-            path.passes(&(state, event, kind));
+        if let RecordEntry::X { state, event, name, .. } = entry {
+            path.passes(&(state, event, name));
         }
     }
     assert!(!record.to_jsonl().contains(PASSWORD));

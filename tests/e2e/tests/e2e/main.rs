@@ -30,6 +30,7 @@ mod x_crud;
 mod x_golden;
 mod x_machine;
 mod x_session;
+mod x_tls;
 mod x_trace;
 
 use libtest_mimic::Arguments;
@@ -60,6 +61,7 @@ fn main() -> std::process::ExitCode {
     x_blocking::add(&mut suite);
     x_crud::add(&mut suite);
     x_machine::add(&mut suite);
+    x_tls::add(&mut suite);
     x_golden::add(&mut suite);
     x_session::add(&mut suite);
     libtest_mimic::run(&arguments, suite.into_trials()).exit_code()

@@ -239,7 +239,7 @@ fn over_a_unix_socket(context: &Context) -> Result<()> {
 }
 
 /// The name in the server's certificate.
-fn common_name(server: &Server) -> Result<String> {
+pub(crate) fn common_name(server: &Server) -> Result<String> {
     let pem = std::fs::read(server.file("server-cert.pem")?)?;
     let pem = Pem::iter_from_buffer(&pem).next().context("no certificate")??;
     let certificate = pem.parse_x509()?;

@@ -51,6 +51,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             trial("dropped at every poll: close", close_dropped),
             trial("memory after many dropped calls", memory_after_many),
             trial("rows without end that nobody wants any more", too_much),
+            trial("trap 22: a server that prepares no more statements", no_more_prepared),
             trial("a server that does not answer the goodbye", silent_goodbye),
             trial("a server that reads only when it is read", both_ways),
         ])
@@ -238,6 +239,29 @@ fn too_much() {
     assert!(peer.heard().given < 4 << 20, "{} bytes were read", peer.heard().given);
     assert!(info.bytes_max < 128 << 10, "{} bytes at a time", info.bytes_max);
     assert!(!session.is_usable() && !peer.is_linked());
+}
+
+/// Where the server has no more room for prepared statements, they run without being prepared.
+fn no_more_prepared() {
+    let full = |message: &[u8]| match message.first() {
+        Some(40) => vec![error(1461)],
+        Some(12) => vec![column("name"), row(&[b"direct\0"]), done(), executed()],
+        // What was not prepared can neither be run nor closed.
+        _ => vec![error(5110)],
+    };
+    let peer = Peer::x(&[&login()[..], &[Act::Answer(full)]].concat());
+    let mut session = session(&peer, unix());
+    for _ in 0..3 {
+        let cells = watch::run(async {
+            let mut results = session.exec_sql("select ?", ("x",)).await?;
+            read(&mut results).await
+        });
+        assert_eq!(cells.unwrap_or_else(|error| panic!("{error}")), ["direct"]);
+    }
+    assert!(session.is_usable());
+    // Nothing was executed, and nothing closed, that was not prepared before.
+    let kinds = porpoise_hostile_tests::x::kinds(&peer.heard());
+    assert!(kinds.contains(&40) && kinds.iter().filter(|kind| **kind == 12).count() == 3, "{kinds:?}");
 }
 
 /// It is given a few seconds, and then left.
