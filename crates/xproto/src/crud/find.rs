@@ -1,15 +1,12 @@
 //! What only `Find` has.
 
 use super::error::CrudError;
-use super::statement::private::{Conditions, Parts};
-use super::statement::{Conditional, Crud, Statement};
+use super::statement::Statement;
+use super::statement::private::{Conditions, Content};
 use crate::expr::{self, build};
+use crate::messages::crud::Find;
 use crate::messages::crud::find::{RowLock, RowLockOptions};
-use crate::messages::crud::{Collection, DataModel, Find, Limit, LimitExpr, Order};
-use crate::messages::datatypes::Scalar;
 use crate::messages::expr::Expr;
-use crate::messages::prepare::prepare::OneOfMessage;
-use crate::messages::prepare::prepare::one_of_message::Type;
 
 impl Statement<Find> {
     /// What is read: `EXPR [[AS] NAME], ...`, all if never said. More of it goes behind. Of documents it may be one object
@@ -62,20 +59,9 @@ impl Statement<Find> {
     }
 }
 
-impl Crud for Find {}
-impl Conditional for Find {}
-
-impl Parts for Find {
-    fn new(collection: Collection, model: DataModel) -> Self {
-        Self { collection, data_model: Some(model.into()), ..Self::default() }
-    }
-
+impl Content for Find {
     fn check(&self) -> Result<(), CrudError> {
         Ok(())
-    }
-
-    fn set_args(&mut self, args: Vec<Scalar>) {
-        self.args = args;
     }
 
     fn each(&mut self, visit: &mut dyn FnMut(&mut Expr)) {
@@ -83,23 +69,5 @@ impl Parts for Find {
         self.grouping.iter_mut().for_each(&mut *visit);
         self.grouping_criteria.iter_mut().for_each(&mut *visit);
         self.each_condition(visit);
-    }
-
-    fn into_one_of(self) -> OneOfMessage {
-        OneOfMessage { r#type: Type::Find.into(), find: Some(self), ..OneOfMessage::default() }
-    }
-}
-
-impl Conditions for Find {
-    fn criteria(&mut self) -> &mut Option<Expr> {
-        &mut self.criteria
-    }
-
-    fn order(&mut self) -> &mut Vec<Order> {
-        &mut self.order
-    }
-
-    fn limit(&mut self) -> (&mut Option<Limit>, &mut Option<LimitExpr>) {
-        (&mut self.limit, &mut self.limit_expr)
     }
 }

@@ -3,15 +3,12 @@
 use bytes::Bytes;
 
 use super::error::CrudError;
-use super::statement::private::Parts;
-use super::statement::{Crud, Statement};
+use super::statement::Statement;
+use super::statement::private::Content;
 use super::value::Value;
 use crate::messages::crud::insert::TypedRow;
-use crate::messages::crud::{Collection, Column, DataModel, Insert};
-use crate::messages::datatypes::Scalar;
+use crate::messages::crud::{Column, Insert};
 use crate::messages::expr::Expr;
-use crate::messages::prepare::prepare::OneOfMessage;
-use crate::messages::prepare::prepare::one_of_message::Type;
 
 impl Statement<Insert> {
     /// Adds a document: JSON text, which the server parses.
@@ -45,26 +42,12 @@ impl Statement<Insert> {
     }
 }
 
-impl Crud for Insert {}
-
-impl Parts for Insert {
-    fn new(collection: Collection, model: DataModel) -> Self {
-        Self { collection, data_model: Some(model.into()), ..Self::default() }
-    }
-
+impl Content for Insert {
     fn check(&self) -> Result<(), CrudError> {
         if self.row.is_empty() { Err(CrudError::Empty) } else { Ok(()) }
     }
 
-    fn set_args(&mut self, args: Vec<Scalar>) {
-        self.args = args;
-    }
-
     fn each(&mut self, visit: &mut dyn FnMut(&mut Expr)) {
         self.row.iter_mut().flat_map(|row| &mut row.field).for_each(visit);
-    }
-
-    fn into_one_of(self) -> OneOfMessage {
-        OneOfMessage { r#type: Type::Insert.into(), insert: Some(self), ..OneOfMessage::default() }
     }
 }

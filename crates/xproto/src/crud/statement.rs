@@ -7,6 +7,7 @@ use crate::messages::crud::{self, Collection, DataModel, Limit, LimitExpr, Order
 use crate::messages::datatypes::Scalar;
 use crate::messages::expr::Expr;
 use crate::messages::prepare::prepare::OneOfMessage;
+use crate::messages::prepare::prepare::one_of_message::Type;
 
 /// Reads documents or rows.
 pub type Find = Statement<crud::Find>;
@@ -44,14 +45,19 @@ pub(super) mod private {
     use super::{Collection, CrudError, DataModel, Expr, Limit, LimitExpr, OneOfMessage, Order, Scalar};
 
     #[expect(unnameable_types, reason = "sealed: only these messages are statements")]
-    pub trait Parts: Sized {
+    pub trait Parts: Content {
         fn new(collection: Collection, model: DataModel) -> Self;
+        fn set_args(&mut self, args: Vec<Scalar>);
+        fn into_one_of(self) -> OneOfMessage;
+    }
+
+    /// What is written for each message by hand.
+    #[expect(unnameable_types, reason = "sealed: only these messages are statements")]
+    pub trait Content: Sized {
         /// Whether it says what to do.
         fn check(&self) -> Result<(), CrudError>;
-        fn set_args(&mut self, args: Vec<Scalar>);
         /// All expressions in it.
         fn each(&mut self, visit: &mut dyn FnMut(&mut Expr));
-        fn into_one_of(self) -> OneOfMessage;
     }
 
     #[expect(unnameable_types, reason = "sealed: only these messages are statements")]
@@ -71,6 +77,50 @@ pub(super) mod private {
         }
     }
 }
+
+macro_rules! parts {
+    ($($message:ident $field:ident),*) => {
+        $(impl Crud for crud::$message {}
+
+        impl private::Parts for crud::$message {
+            fn new(collection: Collection, model: DataModel) -> Self {
+                Self { collection, data_model: Some(model.into()), ..Self::default() }
+            }
+
+            fn set_args(&mut self, args: Vec<Scalar>) {
+                self.args = args;
+            }
+
+            fn into_one_of(self) -> OneOfMessage {
+                let $field = Some(self);
+                OneOfMessage { r#type: Type::$message.into(), $field, ..OneOfMessage::default() }
+            }
+        })*
+    };
+}
+
+macro_rules! conditions {
+    ($($message:ident),*) => {
+        $(impl Conditional for crud::$message {}
+
+        impl private::Conditions for crud::$message {
+            fn criteria(&mut self) -> &mut Option<Expr> {
+                &mut self.criteria
+            }
+
+            fn order(&mut self) -> &mut Vec<Order> {
+                &mut self.order
+            }
+
+            fn limit(&mut self) -> (&mut Option<Limit>, &mut Option<LimitExpr>) {
+                (&mut self.limit, &mut self.limit_expr)
+            }
+        })*
+    };
+}
+
+parts!(Find find, Insert insert, Update update, Delete delete);
+conditions!(Find, Update, Delete);
 
 impl<M: Crud> Statement<M> {
     /// On a collection.

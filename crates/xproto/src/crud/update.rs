@@ -1,18 +1,13 @@
 //! What only `Update` has, and `Delete`, which has nothing of its own.
 
 use super::error::CrudError;
-use super::statement::private::{Conditions, Parts};
-use super::statement::{Conditional, Crud, Statement};
+use super::statement::Statement;
+use super::statement::private::{Conditions, Content};
 use super::value::Value;
 use crate::expr::{self, Model};
 use crate::messages::crud::update_operation::UpdateType;
-use crate::messages::crud::{
-    Collection, DataModel, Delete, Limit, LimitExpr, Order, Update, UpdateOperation,
-};
-use crate::messages::datatypes::Scalar;
+use crate::messages::crud::{Delete, Update, UpdateOperation};
 use crate::messages::expr::{ColumnIdentifier, Expr};
-use crate::messages::prepare::prepare::OneOfMessage;
-use crate::messages::prepare::prepare::one_of_message::Type;
 
 /// Changes are made in the order in which they are given.
 impl Statement<Update> {
@@ -79,76 +74,26 @@ impl Statement<Update> {
     }
 }
 
-impl Crud for Update {}
-impl Conditional for Update {}
-
-impl Parts for Update {
-    fn new(collection: Collection, model: DataModel) -> Self {
-        Self { collection, data_model: Some(model.into()), ..Self::default() }
-    }
-
+impl Content for Update {
     fn check(&self) -> Result<(), CrudError> {
         if self.operation.is_empty() { Err(CrudError::Empty) } else { condition(self.criteria.as_ref()) }
-    }
-
-    fn set_args(&mut self, args: Vec<Scalar>) {
-        self.args = args;
     }
 
     fn each(&mut self, visit: &mut dyn FnMut(&mut Expr)) {
         self.operation.iter_mut().filter_map(|change| change.value.as_mut()).for_each(&mut *visit);
         self.each_condition(visit);
     }
-
-    fn into_one_of(self) -> OneOfMessage {
-        OneOfMessage { r#type: Type::Update.into(), update: Some(self), ..OneOfMessage::default() }
-    }
 }
 
-impl Crud for Delete {}
-impl Conditional for Delete {}
-
-impl Parts for Delete {
-    fn new(collection: Collection, model: DataModel) -> Self {
-        Self { collection, data_model: Some(model.into()), ..Self::default() }
-    }
-
+impl Content for Delete {
     fn check(&self) -> Result<(), CrudError> {
         condition(self.criteria.as_ref())
-    }
-
-    fn set_args(&mut self, args: Vec<Scalar>) {
-        self.args = args;
     }
 
     fn each(&mut self, visit: &mut dyn FnMut(&mut Expr)) {
         self.each_condition(visit);
     }
-
-    fn into_one_of(self) -> OneOfMessage {
-        OneOfMessage { r#type: Type::Delete.into(), delete: Some(self), ..OneOfMessage::default() }
-    }
 }
-
-macro_rules! conditions {
-    ($($message:ty),*) => {
-        $(impl Conditions for $message {
-            fn criteria(&mut self) -> &mut Option<Expr> {
-                &mut self.criteria
-            }
-
-            fn order(&mut self) -> &mut Vec<Order> {
-                &mut self.order
-            }
-
-            fn limit(&mut self) -> (&mut Option<Limit>, &mut Option<LimitExpr>) {
-                (&mut self.limit, &mut self.limit_expr)
-            }
-        })*
-    };
-}
-
-conditions!(Update, Delete);
 
 /// Servers take all where there is no condition.
 const fn condition(criteria: Option<&Expr>) -> Result<(), CrudError> {
