@@ -16,10 +16,13 @@ use crate::fence::Fence;
 /// - `KILL QUERY` is sent only while the operation is running.
 /// - As long as it is on its way, the session begins no other operation. It waits for it within
 ///   [the time for draining](super::OptionsBuilder::drain_budget), and else closes its connection.
-/// - The server may take the statement and the `KILL QUERY` in either order. Before the next operation the session
-///   therefore sends `DO SLEEP(0)`, which takes a `KILL QUERY` that found nothing to end.
+/// - The server may take the end of the statement and the `KILL QUERY` in either order. An SQL session of X Plugin that gets one
+///   between two statements refuses all that come after it (5010, as of MySQL 9.7), and only another login helps. Before the
+///   next operation the session therefore sends `DO SLEEP(0)`; if that is refused the connection is closed, and the operation
+///   fails with [`Operation::CancelLost`](crate::Operation::CancelLost).
 ///
-/// The cancelled operation fails with the server's error 1317, or succeeds if it was faster. Of a pipeline that is one message;
+/// The cancelled operation fails with the server's error 1317 (or 5010, where the `KILL QUERY` overtook it), or succeeds if it was
+/// faster. Of a pipeline that is one message;
 /// those behind it run.
 ///
 /// The second session is made from the same options, to the same address, and asks `list_clients` for the SQL session of

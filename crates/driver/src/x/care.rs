@@ -46,7 +46,7 @@ pub(super) struct Care {
 /// A message of the session's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Chore {
-    /// Takes the KILL that came too late for its statement.
+    /// Finds out whether a KILL came too late for its statement.
     Absorb,
     /// A transaction that was dropped.
     Rollback,

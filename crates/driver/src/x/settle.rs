@@ -79,7 +79,7 @@ impl Session {
 
     fn begin_chore(&mut self, chore: Chore) -> Result<(), Error> {
         let sql = match chore {
-            // A KILL QUERY that the server takes late hits what checks for it first, which a sleep does.
+            // Shows whether a KILL QUERY came that found nothing to end: statements are refused then.
             Chore::Absorb => Bytes::from_static(b"DO SLEEP(0)"),
             Chore::Rollback => Bytes::from_static(b"ROLLBACK"),
             Chore::RollbackTo(number) => format!("ROLLBACK TO SAVEPOINT porpoise_{number}").into(),
@@ -150,13 +150,15 @@ impl Session {
     fn judge(&mut self, event: Option<Event>) -> Result<(), Error> {
         match event {
             Some(Event::Notice(notice)) if !notice.local => self.keep_notice(notice),
-            Some(Event::Error(_)) => {
-                let chore = self.care.as_ref().and_then(|care| care.chore);
-                if matches!(chore, Some(Chore::Rollback | Chore::RollbackTo(_))) {
-                    // What the transaction did may still be there.
+            Some(Event::Error(_)) => match self.care.as_ref().and_then(|care| care.chore) {
+                // What the transaction did may still be there.
+                Some(Chore::Rollback | Chore::RollbackTo(_)) => {
                     return Err(self.give_up(Operation::RollbackFailed));
                 }
-            }
+                // It found nothing to end, and ends all that comes from now on.
+                Some(Chore::Absorb) => return Err(self.give_up(Operation::CancelLost)),
+                None => {}
+            },
             _ => {}
         }
         Ok(())

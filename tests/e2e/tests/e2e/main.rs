@@ -30,6 +30,7 @@ mod x_crud;
 mod x_golden;
 mod x_machine;
 mod x_session;
+mod x_session_more;
 mod x_tls;
 mod x_trace;
 
@@ -64,5 +65,6 @@ fn main() -> std::process::ExitCode {
     x_tls::add(&mut suite);
     x_golden::add(&mut suite);
     x_session::add(&mut suite);
+    x_session_more::add(&mut suite);
     libtest_mimic::run(&arguments, suite.into_trials()).exit_code()
 }
