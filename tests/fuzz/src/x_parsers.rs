@@ -232,11 +232,30 @@ pub fn x_expression(input: &[u8]) -> Vec<u64> {
                 path.tells(error.fault());
             }
         }
-        path.passes(&expr::parse_orders(&text, model).map_or(0, |orders| orders.len()));
-        path.passes(&expr::parse_projections(&text, model).map_or(0, |all| all.len()));
+        clauses(&text, model, &mut path);
     }
     path.passes(&(expr::parse_path(&text).is_ok(), expr::parse_column(&text).is_ok()));
     path.steps()
+}
+
+/// Clauses of one statement: their placeholders are counted together.
+fn clauses(text: &str, model: Model, path: &mut Path) {
+    let mut known = expr::Placeholders::default();
+    let mut trees = Vec::new();
+    if let Ok(tree) = expr::parse_with(text, model, &mut known) {
+        trees.push(tree);
+    }
+    let orders = expr::parse_orders(text, model, &mut known).unwrap_or_default();
+    let projections = expr::parse_projections(text, model, &mut known).unwrap_or_default();
+    let list = expr::parse_list(text, model, &mut known).unwrap_or_default();
+    path.passes(&(orders.len(), projections.len(), list.len()));
+    trees.extend(orders.into_iter().map(|order| order.expr));
+    trees.extend(projections.into_iter().map(|projection| projection.source));
+    trees.extend(list);
+    for tree in &trees {
+        again(tree, path);
+        assert!(positions(tree).is_none_or(|highest| (highest as usize) < known.names().len()));
+    }
 }
 
 fn again(tree: &Expr, path: &mut Path) {
