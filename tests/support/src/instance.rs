@@ -76,6 +76,10 @@ impl Instance {
                 "--innodb-buffer-pool-size=32M",
                 "--innodb-redo-log-capacity=32M",
                 "--secure-file-priv=",
+                // Nothing of it has to outlive a crash.
+                "--skip-log-bin",
+                "--innodb-flush-log-at-trx-commit=0",
+                "--innodb-doublewrite=OFF",
             ])
             .args(options);
         self.child = Some(command.spawn()?);
