@@ -20,9 +20,14 @@ use super::ask::{Asking, Exists, First, Number};
 /// # drop((add, find, modify, remove));
 /// ```
 ///
-/// [`Session::execute`](super::Session::execute) carries out what has one answer, [`Session::results`](super::Session::results)
-/// what gives rows, [`Session::prepare_crud`](super::Session::prepare_crud) prepares, and a [`Pipeline`](super::Pipeline) takes
-/// any. Documents are rows of one column of JSON: read them as `String`, as `serde_json::Value`, or as a type of your own by `Json`.
+/// [`Session::execute`] carries out what has one answer, [`Session::results`] what gives rows, [`Session::prepare_crud`]
+/// prepares, and a [`Pipeline`] takes any. Documents are rows of one column of JSON: read them as `String`, as
+/// `serde_json::Value`, or as a type of your own by `Json`.
+///
+/// [`Session::execute`]: super::Session::execute
+/// [`Session::results`]: super::Session::results
+/// [`Session::prepare_crud`]: super::Session::prepare_crud
+/// [`Pipeline`]: super::Pipeline
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Collection {
     schema: String,
@@ -62,7 +67,8 @@ impl Collection {
     }
 
     /// Adds documents: JSON texts. The server gives an `_id` to those that have none, and tells it in
-    /// [`Outcome::document_ids`](super::Outcome::document_ids). Error 5116: an `_id`, or another unique member, is there already.
+    /// [`Outcome::document_ids`](super::Outcome::document_ids). Error 5116: an `_id`, or another unique member, is there
+    /// already.
     pub fn add<B: Into<Bytes>>(&self, documents: impl IntoIterator<Item = B>) -> Insert {
         Insert::collection(&*self.schema, &*self.name).documents(documents)
     }

@@ -18,8 +18,8 @@
 //! | literals, `?`, `:name`, `(..)`, `{..}`, `[..]`, `CAST(.. AS type)`, `BINARY ..`, functions, identifiers | |
 //!
 //! Numbers are as in SQL, and hexadecimal ones (`0x1f`, `X'1f'`) are numbers. In quotes a backslash escapes as in SQL: `\n`
-//! is a new line, `\%` and `\_` stay as they are, for LIKE. Servers have no operator for `SOUNDS LIKE` or `<=>`, no DISTINCT in functions, and
-//! take no variables; there are no comments.
+//! is a new line, `\%` and `\_` stay as they are, for LIKE. Servers have no operator for `SOUNDS LIKE` or `<=>`, no DISTINCT
+//! in functions, and take no variables; there are no comments.
 //!
 //! A document's identifiers are paths: `name`, `address.city`, `tags[0]`, `$.a.*`, `$**.b`. A table's are
 //! `[[schema.]table.]column`, with a path behind `->` or `->>`: `doc->'$.a[0]'`. The latter calls `JSON_UNQUOTE`.

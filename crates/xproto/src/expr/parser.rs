@@ -29,8 +29,7 @@ pub struct Parsed {
     pub placeholders: Vec<String>,
 }
 
-/// How much may nest in a text, for the stack's sake. A tree that servers read does not come close to it with fewer
-/// parentheses than anybody writes.
+/// How much may nest in a text, for the stack's sake: parentheses, too, which leave nothing in the tree.
 const MAX_DEPTH: usize = 48;
 
 /// The placeholders of one message, which all of its expressions share: a name that is used twice has one position.

@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "a key that is missing is null")]
 
 use anyhow::{Result, ensure};
+use porpoise::TxOptions;
 use porpoise::value::Named;
 use porpoise::x::crud::{CrudError, Value};
 use porpoise::x::{Collection, Error, Session};
@@ -99,6 +100,11 @@ pub(super) fn one_document(context: &Context) -> Result<()> {
         }
         expect("removed", &session.execute(people.remove_one("9")).await?.affected, &Some(1))?;
         expect("not again", &session.execute(people.remove_one("9")).await?.affected, &Some(0))?;
+        // In a transaction, which its drop takes back.
+        let mut transaction = session.begin(TxOptions::new()).await?;
+        transaction.execute(people.remove("true")).await?;
+        expect("all gone", &transaction.execute(people.count()).await?, &0)?;
+        drop(transaction);
         expect("count", &session.execute(people.count()).await?, &4)?;
         over(session, &schema).await
     })
