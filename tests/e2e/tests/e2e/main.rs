@@ -25,6 +25,7 @@ mod tls;
 mod tool;
 mod trace;
 mod types;
+mod x_auth;
 mod x_blocking;
 mod x_crud;
 mod x_golden;
@@ -63,6 +64,7 @@ fn main() -> std::process::ExitCode {
     x_crud::add(&mut suite);
     x_machine::add(&mut suite);
     x_tls::add(&mut suite);
+    x_auth::add(&mut suite);
     x_golden::add(&mut suite);
     x_session::add(&mut suite);
     x_session_more::add(&mut suite);
