@@ -103,3 +103,58 @@ fn tell_sent<T: TraceSink>(state: LifeCycle, frames: &[u8], inner: bool, trace: 
         trace.x_event(state.id(), &XEvent::MessageSent(message));
     }
 }
+
+#[cfg(all(test, any(feature = "deflate", feature = "lz4", feature = "zstd")))]
+mod tests {
+    use bytes::BytesMut;
+    use porpoise_trace::NoTrace;
+    use porpoise_wire::{Limits, Machine as _, Step, XFramer};
+
+    use super::*;
+    use crate::{Algorithm, Event, ServerKind};
+
+    /// A server's Compression of one frame each.
+    #[expect(clippy::unwrap_used, reason = "a helper of tests")]
+    fn one_by_one(compression: &mut Compression, frames: &[(u8, &[u8])]) -> BytesMut {
+        let mut wire = BytesMut::new();
+        for (kind, payload) in frames {
+            let (mut frame, mut packed) = (BytesMut::new(), BytesMut::new());
+            XFramer::write(&mut frame, *kind, |tx| tx.extend_from_slice(payload)).unwrap();
+            compression.deflate(&frame, &mut packed).unwrap();
+            // What a client sends, with the server's type.
+            packed[4] = ServerKind::COMPRESSION.number();
+            wire.unsplit(packed);
+        }
+        wire
+    }
+
+    #[test]
+    fn a_result_may_be_in_many_compressed_messages() {
+        for algorithm in Algorithm::ALL.into_iter().filter(|known| known.is_built()) {
+            let new = || Compression::new(algorithm, None, 1 << 16).unwrap();
+            let mut connection = Connection::new(Limits::default());
+            // SINT "a", SINT "b" | a row | FetchDone
+            let frames: [(u8, &[u8]); 4] = [
+                (12, b"\x08\x01\x12\x01a"),
+                (12, b"\x08\x01\x12\x01b"),
+                (13, b"\x0a\x01\x02\x0a\x01\x04"),
+                (14, b""),
+            ];
+            let (mut rx, mut tx, mut trace) = (BytesMut::new(), BytesMut::new(), NoTrace);
+            let mut cx = Cx::new(&mut rx, &mut tx, &mut trace);
+            connection.connected(&mut cx);
+            connection.packing.on = Some(Box::new(new()));
+            connection.send_unchecked(&crate::messages::sql::StmtExecute::default(), &mut cx).unwrap();
+            cx.rx.unsplit(one_by_one(&mut new(), &frames));
+            let mut told = Vec::new();
+            while let Step::Event(event) = connection.advance(&mut cx).unwrap() {
+                told.push(match event {
+                    Event::Columns(columns) => format!("{} columns", columns.len()),
+                    Event::Rows(rows) => format!("{} rows", rows.len()),
+                    other => format!("{other:?}"),
+                });
+            }
+            assert_eq!(told, ["2 columns", "1 rows", "Fetched(Done)"], "{algorithm}");
+        }
+    }
+}

@@ -113,7 +113,11 @@ impl Connection {
         if !self.collector.is_empty()
             && !matches!(
                 kind,
-                ServerKind::RESULTSET_COLUMN_META_DATA | ServerKind::NOTICE | ServerKind::ERROR
+                ServerKind::RESULTSET_COLUMN_META_DATA
+                    | ServerKind::NOTICE
+                    | ServerKind::ERROR
+                    // More of them may be in it.
+                    | ServerKind::COMPRESSION
             )
         {
             return self.columns_end();
