@@ -46,6 +46,9 @@ impl Scalar {
 /// | text, DECIMAL, SET, dates and times | V_STRING |
 /// | bytes, geometries, vectors | V_OCTETS |
 /// | JSON | V_OCTETS of content type 2 |
+///
+/// The protocol has no decimals: as a text, one is written to a column exactly, but compared with one as a double, unless the
+/// expression says `CAST(:d AS DECIMAL(65,30))`.
 impl From<ValueRef<'_>> for Scalar {
     fn from(value: ValueRef<'_>) -> Self {
         let text = |text: &[u8]| Self::string(text.to_vec());

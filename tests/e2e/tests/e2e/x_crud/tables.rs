@@ -131,12 +131,12 @@ pub(super) fn values(context: &Context) -> Result<()> {
         expect("NULLs", &found[1], &vec![Plain::Null; 14])?;
         // The same values find their row again.
         let exact = "i = :i AND u = :u AND f = :f AND d = :d AND s = :s AND b = :b AND da = :da AND dt = :dt AND ti = :ti \
-                     AND y = :y";
+                     AND y = :y AND de = CAST(:de AS DECIMAL(65,30)) AND j->'$.z[2]' = 'é'";
         let mut select = table.select("i").filter(exact);
         for (name, at) in ["i", "u", "f", "d"].into_iter().zip(0..).chain(["s", "b", "da", "dt", "ti"].into_iter().zip(5..)) {
             select = select.bind(name, rows_in[0][at].clone());
         }
-        let select = select.bind("y", 1901);
+        let select = select.bind("y", 1901).bind("de", lowest.parse::<Decimal>()?);
         expect("found by them", &rows::<i64, _>(&mut session, select).await?, &vec![i64::MIN])?;
         over(session, &schema).await
     })
