@@ -138,7 +138,7 @@ impl Session {
         let mut this = Changing { session: self, done: false };
         let session = &mut *this.session;
         session.io.pipe.wipe_sent(true);
-        let channel = session.facts.channel;
+        let channel = session.channel();
         let mut machine = Connector::again(connection, options, channel, &mut session.io.lend());
         loop {
             let endpoint = &session.options.endpoint;

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use porpoise_auth::{Answer, Channel};
+use porpoise_auth::Answer;
 use porpoise_classic_connect::Ask;
 use porpoise_trace::TraceSink;
 use porpoise_value::Params;
@@ -132,7 +132,7 @@ impl Future for Connecting {
             (Ok(connection), Some(io)) => {
                 let facts = match &mut this.opening.machine {
                     Start::Login(connector) => Facts::of(connector),
-                    Start::Raw(_) => Facts::new(Channel::Plain),
+                    Start::Raw(_) => Facts::default(),
                 };
                 let (options, record) = (Arc::clone(&this.options), this.record.clone());
                 Ok(Session::new(connection, io, options, this.runtime, facts, record))

@@ -115,7 +115,7 @@ impl Session {
         };
         let mut prepared = Ok(());
         for _ in 0..before {
-            prepared = cursor.session.finish_message().await;
+            prepared = cursor.statement.prepared(cursor.session.finish_message().await);
         }
         let opened = cursor.read_columns().await;
         prepared?;

@@ -292,6 +292,11 @@ impl Replies<'_> {
             while self.session.replies_wanted() > self.kinds.len() {
                 poll_fn(|cx| self.session.poll_next(cx)).await?;
             }
+            if self.session.replies_owed() == 0 && self.kinds.len() > 0 {
+                // They came too late for their deadline, and were thrown away; or none will come any more.
+                (self.kinds, self.left) = (Vec::new().into_iter(), 0);
+                self.session.start().await?;
+            }
             match self.kinds.next() {
                 None => {
                     self.session.over();

@@ -11,7 +11,7 @@ use porpoise_xproto::{Connection, LifeCycle, Notice};
 use super::care::Care;
 use super::{Connecting, Options};
 use crate::io::Io;
-use crate::{FlightRecord, Operation, Runtime};
+use crate::{FlightRecord, Operation, Runtime, Target};
 
 /// What is read from the wire in one go, in bytes: a full TLS record.
 const READ_SIZE: usize = 17 << 10;
@@ -52,8 +52,8 @@ pub(super) enum Phase {
 }
 
 /// What is known since the login.
+#[derive(Default)]
 pub(super) struct Facts {
-    pub(super) channel: Channel,
     pub(super) client_id: Option<u64>,
     pub(super) expired: bool,
     pub(super) mechanism: Option<String>,
@@ -63,21 +63,8 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    /// Of a connection without a login.
-    pub(super) const fn new(channel: Channel) -> Self {
-        Self {
-            channel,
-            client_id: None,
-            expired: false,
-            mechanism: None,
-            capabilities: None,
-            notices: Vec::new(),
-        }
-    }
-
     pub(super) fn of(connector: &mut Connector) -> Self {
         Self {
-            channel: connector.channel(),
             client_id: connector.client_id(),
             expired: connector.is_expired(),
             mechanism: connector.mechanism().map(str::to_owned),
@@ -159,6 +146,15 @@ impl Session {
     #[must_use]
     pub fn is_encrypted(&self) -> bool {
         self.connection().is_some_and(Connection::is_tls)
+    }
+
+    /// Who can read what is sent.
+    pub(super) fn channel(&self) -> Channel {
+        match (self.tls_facts(), self.options.target()) {
+            (Some(facts), _) => Channel::Tls { verified: facts.verified },
+            (None, Target::Unix(_)) => Channel::UnixSocket,
+            (None, _) => Channel::Plain,
+        }
     }
 
     /// What TLS agreed on; none when the bytes are not encrypted.

@@ -71,7 +71,7 @@ impl Statement {
     }
 
     /// What came of preparing it: where the server refused, there is nothing to deallocate.
-    fn prepared(&self, result: Result<(), Error>) -> Result<(), Error> {
+    pub(super) fn prepared(&self, result: Result<(), Error>) -> Result<(), Error> {
         if matches!(result, Err(Error::Server(_))) {
             self.inner.void.store(true, Ordering::Relaxed);
         }

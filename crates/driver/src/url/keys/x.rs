@@ -112,3 +112,78 @@ fn max_allowed_packet(builder: &mut Builder, value: &Value) -> Result<(), UrlErr
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use porpoise_transport::SslMode;
+
+    use super::*;
+    use crate::Target;
+    use crate::x::Options;
+
+    fn builder(url: &str) -> Builder {
+        Builder::from_url(url).unwrap_or_else(|error| panic!("{url}: {error}"))
+    }
+
+    fn fault(url: &str) -> String {
+        Builder::from_url(url).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn parts_and_defaults() {
+        let all =
+            builder("mysqlx://app:p%3aw@db.example:4444/my%2Fs?ssl-mode=REQUIRED&tcp-nodelay=false").build();
+        assert_eq!(all.target(), &Target::Tcp { host: "db.example".to_owned(), port: 4444 });
+        assert_eq!((&*all.connect().user, &*all.connect().schema), ("app", "my/s"));
+        assert_eq!((all.connect().password.expose(), all.connect().tls), (&b"p:w"[..], Use::Required));
+        let none = builder("mysqlx://");
+        assert_eq!((&*none.endpoint.host, none.endpoint.port), ("localhost", 33060));
+        assert_eq!(none.endpoint.connect_timeout, Some(Duration::from_secs(10)));
+        assert_eq!((none.endpoint.tls.mode, &none.connect.auth), (SslMode::Preferred, &Auth::Auto));
+        let socket = Options::from_url("mysqlx://app@/s?socket=/run/x.sock").unwrap();
+        assert_eq!(socket.target(), &Target::Unix("/run/x.sock".into()));
+    }
+
+    #[test]
+    fn every_key_is_taken() {
+        let url = "mysqlx://u@h/?connect-timeout=1500&auth=sha256_memory&compression=preferred&compression-level=-3\
+                   &compression-algorithms=[lz4_message, zstd_stream]&compression-threshold=10&interactive=true\
+                   &connect-expired-password=1&connection-attributes=[a=b,c]&max-allowed-packet=1M";
+        let set = builder(url);
+        assert_eq!(set.endpoint.connect_timeout, Some(Duration::from_millis(1500)));
+        let connect = set.connect;
+        assert_eq!((connect.auth, connect.compression), (Auth::Sha256Memory, Use::Preferred));
+        assert_eq!((connect.compression_level, connect.compression_threshold), (Some(-3), 10));
+        assert_eq!(connect.compression_algorithms, [Algorithm::Lz4Message, Algorithm::ZstdStream]);
+        assert!(connect.interactive && connect.expired_password_ok);
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(connect.attributes, [pair("a", "b"), pair("c", "")]);
+        assert_eq!(connect.limits.max_packet, 1 << 20);
+        assert_eq!(
+            builder("mysqlx://?connect-timeout=2s").endpoint.connect_timeout,
+            Some(Duration::from_secs(2))
+        );
+        assert_eq!(builder("mysqlx://?connect-timeout=0").endpoint.connect_timeout, None);
+        assert_eq!(UrlKey::X.len(), 10, "all keys of this table are tried above");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        assert!(
+            fault("mysql://u@h")
+                .starts_with("the URL does not start with mysqlx:// (its shape: mysqlx://user")
+        );
+        assert!(fault("mysqlx://?auth=LOCAL").contains("one of AUTO, PLAIN, SHA256_MEMORY"));
+        assert!(fault("mysqlx://?compression=gzip").contains("one of DISABLED, PREFERRED, REQUIRED"));
+        assert!(fault("mysqlx://?compression-algorithms=[gzip]").contains("one of zstd_stream"));
+        assert!(
+            fault("mysqlx://?compression-algorithms=[zstd_stream").contains("with both brackets or none")
+        );
+        assert!(fault("mysqlx://?compress=true").contains("did you mean compression?"));
+        assert!(fault("mysqlx://?connect-timeout=soon").contains("milliseconds"));
+        // A key of the other protocol only.
+        assert!(fault("mysqlx://?init-command=x").starts_with("unknown key"));
+    }
+}
