@@ -6,14 +6,18 @@ use super::error::CrudError;
 use super::statement::Statement;
 use super::statement::private::Content;
 use super::value::Value;
+use crate::expr::build;
 use crate::messages::crud::insert::TypedRow;
 use crate::messages::crud::{Column, Insert};
+use crate::messages::datatypes::Scalar;
 use crate::messages::expr::Expr;
 
 impl Statement<Insert> {
     /// Adds a document: JSON text, which the server parses.
-    pub fn document(self, json: impl Into<Bytes>) -> Self {
-        self.row([Value::json(json)])
+    pub fn document(mut self, json: impl Into<Bytes>) -> Self {
+        // Straight to its place: there may be very many.
+        self.message.row.push(TypedRow { field: vec![build::literal(Scalar::json(json))] });
+        self
     }
 
     /// Adds documents.
