@@ -298,7 +298,7 @@ impl Collector {
         payload: &[u8],
         max_packet: usize,
     ) -> Result<(), WireError> {
-        let size = self.raw.len() + HEADER_LEN + payload.len();
+        let size = self.raw.len() - self.head + HEADER_LEN + payload.len();
         let limit = (max_packet / 4).clamp(SMALL, MAX_FRAME_PAYLOAD);
         if size > limit {
             return Err(WireError::PacketTooLarge { size, limit });

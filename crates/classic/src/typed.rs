@@ -218,11 +218,11 @@ impl<'a> CellSource<'a> for TypedCells<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn skip(&mut self, cells: usize) -> Result<(), RowError> {
         match self.skip_quick(cells) {
             Some(()) => Ok(()),
-            None => (0..cells).try_for_each(|_| self.skip_slow()),
+            None => self.skip_slow(cells),
         }
     }
 
@@ -238,7 +238,7 @@ impl<'a> CellSource<'a> for TypedCells<'a> {
 
 impl TypedCells<'_> {
     /// Passes over usual cells. Nothing is taken if one of them is none.
-    #[inline]
+    #[inline(always)]
     fn skip_quick(&mut self, cells: usize) -> Option<()> {
         let (skipped, entries) = self.entries.split_at_checked(cells)?;
         let mut left = self.left;
@@ -266,7 +266,11 @@ impl TypedCells<'_> {
     }
 
     #[cold]
-    fn skip_slow(&mut self) -> Result<(), RowError> {
+    fn skip_slow(&mut self, cells: usize) -> Result<(), RowError> {
+        (0..cells).try_for_each(|_| self.skip_any())
+    }
+
+    fn skip_any(&mut self) -> Result<(), RowError> {
         self.kind()?;
         let mut r = Reader::new(self.left);
         let index = self.index();

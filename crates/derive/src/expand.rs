@@ -119,7 +119,9 @@ fn read(row: &Row<'_>, lifetime: &Lifetime) -> TokenStream {
         }
         #(#declared)*
         for step in plan.steps() {
-            #krate::CellSource::skip(&mut cells, step.skip)?;
+            if step.skip > 0 {
+                #krate::CellSource::skip(&mut cells, step.skip)?;
+            }
             match step.field {
                 #(#arms)*
                 _ => {}

@@ -17,6 +17,10 @@ mod settle;
 /// What is read from the wire in one go, in bytes: a full TLS record.
 const READ_SIZE: usize = 17 << 10;
 
+/// The same while a large result comes. More would not keep to the bound of memory that holds for any server: two of these
+/// are alive at a time.
+const AMPLE_READ_SIZE: usize = 40 << 10;
+
 /// A session with a server.
 ///
 /// # Dropping
@@ -73,6 +77,7 @@ impl Client {
         // The login is over: no password is left to be wiped.
         io.pipe.wipe_sent(false);
         io.pipe.set_read_size(READ_SIZE);
+        io.pipe.set_ample_read_size(AMPLE_READ_SIZE);
         let care = Care::for_options(&options);
         let first_charset = session.charset();
         let phase = Phase::Ready(session);

@@ -205,7 +205,7 @@ impl Io {
 
     /// Sends what it can and reads until the machine has what it asked for. Reading goes on while a write is
     /// blocked, so that two sides that both have much to say cannot wait for each other.
-    #[inline]
+    #[inline(always)]
     fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
         if self.pipe.wants_write()
             && let Poll::Ready(Err(why)) = self.poll_send(cx)

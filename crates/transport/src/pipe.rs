@@ -113,7 +113,7 @@ impl Pipe {
             rx: BytesMut::new(),
             tx: BytesMut::new(),
             tls: None,
-            room: Room { read: rx.max(1), wanted: 0 },
+            room: Room::new(rx.max(1)),
             tx_capacity: tx,
             tx_peak: 0,
             counted: 0,
@@ -126,6 +126,13 @@ impl Pipe {
     /// From now on, room is made for so many bytes at a time. A login needs little, rows need much.
     pub fn set_read_size(&mut self, rx: usize) {
         self.room.read = rx.max(1);
+        self.room.ample = self.room.ample.max(self.room.read);
+    }
+
+    /// Without TLS, room is made for so many bytes at a time as long as all the room there is gets filled, as it is by a large
+    /// result of small packets: fewer system calls.
+    pub fn set_ample_read_size(&mut self, rx: usize) {
+        self.room.ample = rx.max(self.room.read);
     }
 
     /// The owner waits until `rx` holds so many bytes: room for them is made in one piece, so that a large packet is
@@ -161,7 +168,9 @@ impl Pipe {
             return self.decrypt();
         }
         let now = self.rx.len();
-        self.bytes_in += now.saturating_sub(self.counted) as u64;
+        let read = now.saturating_sub(self.counted);
+        self.room.note(read, self.rx.capacity() - now);
+        self.bytes_in += read as u64;
         self.counted = now;
         Ok(())
     }

@@ -8,20 +8,39 @@ use bytes::BytesMut;
 pub(crate) struct Room {
     /// What is commonly read in one go.
     pub(crate) read: usize,
+    /// What is read in one go while much comes, and no packet is awaited that is larger than what is commonly read.
+    pub(crate) ample: usize,
+    /// Much comes: the last read was as large as it could be.
+    pub(crate) much: bool,
     /// How long the plaintext will become, as far as its owner knows.
     pub(crate) wanted: usize,
 }
 
 impl Room {
+    pub(crate) const fn new(read: usize) -> Self {
+        Self { read, ample: read, much: false, wanted: 0 }
+    }
+
     /// Makes room for plaintext to come, unless there is enough to go on.
     #[inline]
     pub(crate) fn before_reading(self, rx: &mut BytesMut) {
         let missing = self.wanted.saturating_sub(rx.len());
+        let read = if self.much && missing <= self.read { self.ample } else { self.read };
         // Reading into the last few free bytes costs a system call each time; moving a large packet costs more.
-        let large = missing > 0 && rx.len() > self.read;
-        let enough = if large { missing } else { missing.max(self.read.div_ceil(2)) };
+        let large = missing > 0 && rx.len() > read;
+        let enough = if large { missing } else { missing.max(read.div_ceil(2)) };
         if rx.capacity() - rx.len() < enough {
-            self.make(rx, missing + self.read);
+            self.make(rx, missing + read);
+        }
+    }
+
+    /// So many bytes were read into a buffer that now has so much room left.
+    #[inline]
+    pub(crate) const fn note(&mut self, read: usize, left: usize) {
+        if left == 0 {
+            self.much = true;
+        } else if self.much {
+            self.much = read >= self.read / 2;
         }
     }
 
@@ -75,9 +94,35 @@ pub(crate) fn grow(buf: &mut BytesMut, more: usize) {
 mod tests {
     use super::*;
 
+    const fn room(wanted: usize) -> Room {
+        Room { read: 100, ample: 400, much: false, wanted }
+    }
+
+    #[test]
+    fn much_is_read_at_once_while_much_comes() {
+        let mut room = room(4);
+        // How much room there is, of which so many bytes are used.
+        let offered = |room: &mut Room, bytes: usize| {
+            let mut rx = BytesMut::new();
+            room.before_reading(&mut rx);
+            let offered = rx.capacity();
+            rx.resize(bytes.min(offered), 7);
+            room.note(rx.len(), offered - rx.len());
+            offered
+        };
+        assert_eq!(offered(&mut room, 1000), 104);
+        assert_eq!(offered(&mut room, 1000), 404);
+        assert_eq!(offered(&mut room, 60), 404, "not full, but much");
+        assert_eq!(offered(&mut room, 10), 404);
+        assert_eq!(offered(&mut room, 10), 104);
+        // Never beside a large packet: that has its own room.
+        room = Room { much: true, ..self::room(1000) };
+        assert_eq!(offered(&mut room, 10), 1100);
+    }
+
     #[test]
     fn a_buffer_grows_to_what_is_wanted_at_once() {
-        let room = Room { read: 100, wanted: 10_000 };
+        let room = room(10_000);
         let mut rx = BytesMut::from(&b"four"[..]);
         room.before_reading(&mut rx);
         assert_eq!((&rx[..], rx.capacity()), (&b"four"[..], 10_100));
@@ -92,7 +137,7 @@ mod tests {
 
     #[test]
     fn what_was_taken_off_makes_room_again() {
-        let room = Room { read: 100, wanted: 4 };
+        let room = room(4);
         let mut rx = BytesMut::with_capacity(100);
         for _ in 0..1000 {
             room.before_reading(&mut rx);
@@ -104,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_large_packet_is_not_moved_for_its_last_bytes() {
-        let room = Room { read: 100, wanted: 10_000 };
+        let room = room(10_000);
         let mut rx = BytesMut::with_capacity(10_000);
         rx.resize(9_990, 7);
         let place = rx.as_ptr();

@@ -93,7 +93,7 @@ impl Tls {
             facts: None,
             goodbye: Goodbye::No,
         };
-        tls.run(Lent { tx: None, rx: &mut BytesMut::new(), room: Room { read: 0, wanted: 0 } })?;
+        tls.run(Lent { tx: None, rx: &mut BytesMut::new(), room: Room::new(0) })?;
         Ok(tls)
     }
 

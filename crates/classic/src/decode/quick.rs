@@ -61,6 +61,11 @@ fn array<const N: usize>(left: &mut &[u8]) -> Option<[u8; N]> {
 /// A cell of a text row.
 #[inline(always)]
 pub(crate) fn text<'a, T: FromValue<'a>>(shape: Shape, left: &mut &'a [u8]) -> Option<T> {
+    if let [0xfb, rest @ ..] = *left {
+        let null = T::from_value(ValueRef::Null).ok()?;
+        *left = rest;
+        return Some(null);
+    }
     let mut rest = *left;
     let bytes = string(&mut rest)?;
     let value = match shape {
