@@ -20,7 +20,10 @@ pub(crate) enum Cell<'a> {
 }
 
 pub(super) const fn is_number(kind: Kind) -> bool {
-    matches!(kind, Kind::Int { .. } | Kind::Float | Kind::Double | Kind::Decimal | Kind::Year)
+    matches!(
+        kind,
+        Kind::Int { .. } | Kind::Float | Kind::Double | Kind::Decimal | Kind::PackedDecimal | Kind::Year
+    )
 }
 
 /// The cells of a row.

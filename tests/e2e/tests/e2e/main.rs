@@ -33,6 +33,7 @@ mod x_machine;
 mod x_session;
 mod x_session_more;
 mod x_tls;
+mod x_tool;
 mod x_trace;
 
 use libtest_mimic::Arguments;
@@ -66,6 +67,7 @@ fn main() -> std::process::ExitCode {
     x_tls::add(&mut suite);
     x_auth::add(&mut suite);
     x_golden::add(&mut suite);
+    x_tool::add(&mut suite);
     x_session::add(&mut suite);
     x_session_more::add(&mut suite);
     libtest_mimic::run(&arguments, suite.into_trials()).exit_code()
