@@ -101,6 +101,13 @@ fn code<T: std::fmt::Debug>(result: Result<T, Error>) -> Result<u16> {
     }
 }
 
+#[derive(Debug, PartialEq, porpoise::FromRow)]
+struct Fish {
+    id: u32,
+    name: String,
+    depth: f64,
+}
+
 fn sql(context: &Context) -> Result<()> {
     context.run(async {
         let mut session = connect(context, |options| options).await?;
@@ -113,6 +120,8 @@ fn sql(context: &Context) -> Result<()> {
         expect("row", &row, &Some((-5, u64::MAX, "it's".to_owned(), None)))?;
         let row = session.sql("SELECT :b, :a").args(Named(&[("a", &1), ("b", &"x")]));
         expect("named", &row.first::<(String, i64)>().await?, &Some(("x".to_owned(), 1)))?;
+        let row = session.sql("SELECT 'orca' AS name, 2.50 AS depth, 7 AS id").first::<Fish>().await?;
+        expect("by name", &row, &Some(Fish { id: 7, name: "orca".to_owned(), depth: 2.5 }))?;
         let row = session.sql("SELECT 1 AS one").compact_metadata(true).first::<i64>().await?;
         expect("compact", &row, &Some(1))?;
 

@@ -1,16 +1,18 @@
 //! The X client's calls on a real server: cancels, timeouts, notices, every type's extremes, what is large.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use porpoise::Operation;
 use porpoise::value::Value;
-use porpoise::x::{Error, Session};
+use porpoise::x::{Connecting, Error, Session};
 use porpoise::xproto::connect::Use;
-use porpoise::xproto::{LifeCycle, NoticeBody, XErrorKind};
+use porpoise::xproto::{ClientKind, LifeCycle, NoticeBody, XErrorKind};
 
 use crate::suite::{Cell, Context, MYSQL, Runner, Suite, Test, Transport, expect};
-use crate::x_session::connect;
+use crate::x_session::{connect, options};
+use crate::x_trace::Sent;
 
 pub(crate) fn add(suite: &mut Suite) {
     let tests: &[(&str, Test)] = &[
@@ -210,6 +212,28 @@ fn compressed(context: &Context) -> Result<()> {
         ensure!(x == long && y.len() == 1 << 20);
         let (received, sent) = (session.bytes().0 - received, session.bytes().1 - sent);
         ensure!(received < 100_000 && sent < 100_000, "{received} and {sent} bytes");
+        session.close().await?;
+        // A pipeline is put together: one Compression message, and behind it those that are inside.
+        let sent = Sent::default();
+        let options = options(context)?.compression(Use::Required).build();
+        let connecting =
+            Connecting::new(context.runtime(), Arc::new(options)).with_sink(Box::new(sent.clone()));
+        let mut session = connecting.await?;
+        sent.take();
+        let mut pipeline = session.pipeline();
+        for n in 0..100 {
+            pipeline.sql("SELECT ?", (n,))?;
+        }
+        let mut replies = pipeline.send().await?;
+        let mut sum = 0;
+        while let Some(mut results) = replies.next().await? {
+            sum += results.first::<i64>().await?.context("a row")?;
+        }
+        expect("sum", &sum, &4950)?;
+        let messages = sent.take();
+        expect("messages", &messages.len(), &101)?;
+        expect("first", &messages.first().copied(), &Some((ClientKind::COMPRESSION, 1)))?;
+        ensure!(messages.iter().all(|(_, flight)| *flight == 1), "one flight");
         Ok(session.close().await?)
     })
 }
@@ -338,7 +362,6 @@ fn many_rows(context: &Context) -> Result<()> {
 
 /// Both ways it is said plainly.
 fn wrong_port(context: &Context) -> Result<()> {
-    use std::sync::Arc;
     context.run(async {
         let server = context.server()?;
         let wrong = porpoise::x::Options::builder().host(&server.host).port(server.port).user("sha2all");
