@@ -97,6 +97,8 @@ fn too_large(misuse: Misuse) -> (usize, usize) {
 
 /// There are no packets of 16 MiB here.
 fn no_packets(context: &Context) -> Result<()> {
+    // Nobody is to lower the server's limit meanwhile.
+    let _lock = lock()?;
     in_session(context, |client| {
         let reply = client.ask(&of_length(17 * MIB))?.ok()?;
         expect("the reply", &reply.text().as_deref(), &Some("pearl"))
