@@ -8,6 +8,7 @@ mod ends;
 mod expect;
 mod life_cycle;
 mod limits;
+mod own;
 mod transcripts;
 
 use std::time::Duration;
@@ -30,6 +31,7 @@ pub(crate) fn add(suite: &mut Suite) {
     compression::add(suite);
     limits::add(suite);
     ends::add(suite);
+    own::add(suite);
     transcripts::add(suite);
 }
 

@@ -1,18 +1,18 @@
-//! How long a message may be: this side's limit, the server's, and what else the server refuses to read.
+//! How long a message may be: this side's limit, and what the server refuses to read. Its own limit is tested in `own`.
 
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
-use porpoise::wire::{Limits, Lost, WireError};
-use porpoise_test_support::{Server, XClient, lock, statement};
+use porpoise::wire::{Limits, WireError};
+use porpoise_test_support::{Server, statement};
 use porpoise_xproto::connect::ConnectOptions;
 use porpoise_xproto::expr::{self, Model};
 use porpoise_xproto::messages::{crud, sql};
 use porpoise_xproto::{Misuse, XErrorKind};
 
-use super::{add_tests, connected, in_session, live, options, transport, works};
+use super::{add_tests, connected, in_session, options, works};
 use crate::suite::{Context, Suite, Transport, expect};
 
-const MIB: usize = 1 << 20;
+pub(super) const MIB: usize = 1 << 20;
 
 pub(super) fn add(suite: &mut Suite) {
     add_tests(
@@ -20,7 +20,6 @@ pub(super) fn add(suite: &mut Suite) {
         "limits",
         Transport::Unix,
         &[
-            ("the server's, at 1 MiB", servers),
             ("this side's, both ways", own),
             ("17 MiB in one message", no_packets),
             ("no message, and a broken one", broken),
@@ -30,35 +29,11 @@ pub(super) fn add(suite: &mut Suite) {
 }
 
 /// A statement whose frame has just this length: type byte, tag, the text's length, the text.
-fn of_length(length: usize) -> sql::StmtExecute {
+pub(super) fn of_length(length: usize) -> sql::StmtExecute {
     let varint = if length > 1 << 21 { 4 } else { 3 };
     let mut stmt = b"select 'pearl' -- ".to_vec();
     stmt.resize(length - 2 - varint, b'x');
     sql::StmtExecute { stmt: Bytes::from(stmt), ..Default::default() }
-}
-
-/// A message at the limit is taken. One byte more ends the connection without a word, and the error says what may be why.
-fn servers(context: &Context) -> Result<()> {
-    let (server, unix) = (context.server()?, Transport::Unix);
-    let _lock = lock()?;
-    let (mut first, mut second) = (live(server, unix)?, live(server, unix)?);
-    let mut at = XClient::connect(&mut first, transport(unix), options("sha2all", unix)?)?;
-    let mut above = XClient::connect(&mut second, transport(unix), options("sha2all", unix)?)?;
-    // Others may send more than this, so that it must not take long.
-    server.run(&format!("SET GLOBAL mysqlx_max_allowed_packet = {MIB}"))?;
-    let reply = at.ask(&of_length(MIB));
-    let end = above.send(&of_length(MIB + 1)).map(|()| above.reply());
-    server.run("SET GLOBAL mysqlx_max_allowed_packet = DEFAULT")?;
-    expect("at the limit", &reply?.ok()?.text().as_deref(), &Some("pearl"))?;
-    works(&mut at)?;
-    let error = end?.err().context("it was taken")?;
-    ensure!(
-        matches!(error.kind(), XErrorKind::Lost(Lost::Closed | Lost::Read(_) | Lost::Write(_))),
-        "{error}"
-    );
-    let advice = error.advice().with_context(|| format!("no advice: {error}"))?;
-    ensure!(advice.contains("mysqlx_max_allowed_packet"), "{advice}");
-    Ok(())
 }
 
 fn limited(server: &Server, limit: usize) -> Result<ConnectOptions> {
@@ -97,8 +72,6 @@ fn too_large(misuse: Misuse) -> (usize, usize) {
 
 /// There are no packets of 16 MiB here.
 fn no_packets(context: &Context) -> Result<()> {
-    // Nobody is to lower the server's limit meanwhile.
-    let _lock = lock()?;
     in_session(context, |client| {
         let reply = client.ask(&of_length(17 * MIB))?.ok()?;
         expect("the reply", &reply.text().as_deref(), &Some("pearl"))
