@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use porpoise::Operation;
 use porpoise::value::Value;
+use porpoise::x::crud::Expect;
 use porpoise::x::{Connecting, Error, Session};
 use porpoise::xproto::connect::Use;
 use porpoise::xproto::{ClientKind, LifeCycle, NoticeBody, XErrorKind};
@@ -21,6 +22,7 @@ pub(crate) fn add(suite: &mut Suite) {
         ("never-the-next", never_the_next),
         ("notices", notices),
         ("killed", killed),
+        ("lost-in-a-block", lost_in_a_block),
         ("drain-budget", drain_budget),
         ("compressed", compressed),
     ];
@@ -85,6 +87,17 @@ fn timeout(context: &Context) -> Result<()> {
             ensure!(start.elapsed() < Duration::from_secs(10), "too late: {:?}", start.elapsed());
             one(&mut session).await?;
         }
+        // In a pipeline the replies that come too late are none.
+        let mut pipeline = session.pipeline();
+        pipeline.sql("SELECT 1", ())?.sql(SLOW, ())?.sql("SELECT 3", ())?;
+        let mut replies = pipeline.send().await?;
+        ensure!(replies.next().await?.is_some(), "the first came in time");
+        let late = replies.next().await.map(|_| ());
+        ensure!(matches!(late, Err(Error::TimedOut { closed: false, .. })), "{late:?}");
+        ensure!(replies.next().await?.is_none(), "there are no more");
+        expect("left", &replies.left(), &0)?;
+        drop(replies);
+        one(&mut session).await?;
         session.set_timeout(None);
         session.sql("SELECT SLEEP(0.3)").run().await?;
         Ok(session.close().await?)
@@ -174,6 +187,30 @@ fn killed(context: &Context) -> Result<()> {
             other => bail!("{other:?}"),
         }
         Ok(other.close().await?)
+    })
+}
+
+/// The connection ends in the middle of a block: no reply is made up for what was behind.
+fn lost_in_a_block(context: &Context) -> Result<()> {
+    context.run(async {
+        let mut session = connect(context, |options| options).await?;
+        let mut pipeline = session.pipeline();
+        pipeline.expect(Expect::new().no_error(), |block| {
+            block.sql("SELECT 1", ())?.sql("KILL CONNECTION_ID()", ())?.sql("SELECT 3", ()).map(|_| ())
+        })?;
+        pipeline.sql("SELECT 4", ())?;
+        let mut replies = pipeline.send().await?;
+        let mut first = replies.next().await?.context("a reply")?;
+        expect("row", &first.all::<i64>().await?, &vec![1])?;
+        match replies.next().await {
+            Err(Error::Session(error)) => expect("code", &error.code(), &1317)?,
+            other => bail!("{other:?}"),
+        }
+        let after = replies.next().await.map(|_| ());
+        ensure!(matches!(after, Err(Error::Unusable(_))), "{after:?}");
+        drop(replies);
+        ensure!(!session.is_usable(), "it is over");
+        Ok(())
     })
 }
 
@@ -339,8 +376,16 @@ fn large(context: &Context) -> Result<()> {
     })
 }
 
-/// A million rows, streamed.
+/// A million rows, streamed: nothing is allocated for one.
 fn many_rows(context: &Context) -> Result<()> {
+    let mut outcome = Ok(());
+    let counted = allocation_counter::measure(|| outcome = stream_rows(context));
+    outcome?;
+    ensure!(counted.count_total < 10_000, "{} allocations for a million rows", counted.count_total);
+    Ok(())
+}
+
+fn stream_rows(context: &Context) -> Result<()> {
     context.run(async {
         let mut session = connect(context, |options| options).await?;
         session.sql("SET cte_max_recursion_depth = 1000000").run().await?;
