@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use porpoise_test_support::{Account, Lock, lock};
 
+use crate::scene;
 use crate::suite::{Context, MYSQL, Suite, Transport, expect};
 use crate::tool::{Told, program, told};
 
@@ -60,7 +61,7 @@ fn porpoise(context: &Context, args: &[&str]) -> Result<Told> {
     told(&mut command, "")
 }
 
-/// Has the server know the account, as long as the lock is held: over clear TCP it takes a hash only then.
+/// Has the server know the account in both protocols, as long as the lock is held: over clear TCP it takes a hash only then.
 fn warm(context: &Context) -> Result<Lock> {
     let lock = lock()?;
     let server = context.server()?;
@@ -69,6 +70,7 @@ fn warm(context: &Context) -> Result<Lock> {
     let url = format!("mysqlx://{}:{}@{host}:{port}/?ssl-mode=REQUIRED", account.user, account.password);
     let warmed = porpoise(context, &["connect", &url])?;
     ensure!(warmed.stdout.contains("connected after"), "{}", warmed.stdout);
+    scene::warm(server, &account)?;
     Ok(lock)
 }
 
