@@ -164,6 +164,13 @@ fn a_script_that_goes_wrong() {
     assert!(code == Some(1) && shown.contains("starttls: error 5001 (HY000): no"), "{shown}");
     let (code, shown) = run(&says(&[HELLO]), true, "login PLAIN\n");
     assert!(code == Some(5) && shown.contains("secure connection"), "{shown}");
+    // Nothing goes behind a request for TLS, in one write.
+    let script = "pipeline\nstarttls\ncapabilities\nsql select 1\nend\n";
+    let (code, shown) = run(&says(&[HELLO, NO_TLS]), true, script);
+    assert!(
+        code == Some(1) && shown.matches("nothing may be sent behind a request for TLS").count() == 2,
+        "{shown}"
+    );
     // Nothing runs where the connect failed.
     let (code, shown) = run(&says(&[b""]), false, "sql select 1");
     assert!(code == Some(3) && !shown.contains("sql:"), "{shown}");

@@ -20,9 +20,15 @@ enum Piped {
 impl Shell {
     /// All messages in one write, then the replies in order.
     pub(in crate::x) async fn pipeline(&mut self, steps: &[Step]) -> Exit {
-        let mut all = Vec::new();
+        let (mut all, mut tls) = (Vec::new(), false);
         for step in steps {
-            all.push((step.name, self.prepared(step, all.last())));
+            let prepared = match tls {
+                // The server takes nothing behind it.
+                true => Err(Failed::usage(Misuse::BehindTls.to_string())),
+                false => self.prepared(step),
+            };
+            tls |= matches!(&prepared, Ok(Piped::Asks(request)) if Asked::of(step.name, request).tls);
+            all.push((step.name, prepared));
         }
         let mut behind = 0;
         for (_, prepared) in &mut all {
@@ -68,17 +74,8 @@ impl Shell {
         exit
     }
 
-    /// What a command puts into a pipeline. The server takes nothing behind a request for TLS.
-    fn prepared(
-        &mut self,
-        step: &Step,
-        before: Option<&(Name, Result<Piped, Failed>)>,
-    ) -> Result<Piped, Failed> {
-        if let Some((_, Ok(Piped::Asks(before)))) = before
-            && Asked::of(step.name, before).tls
-        {
-            return Err(Failed::usage(Misuse::BehindTls.to_string()));
-        }
+    /// What a command puts into a pipeline.
+    fn prepared(&mut self, step: &Step) -> Result<Piped, Failed> {
         match step.name {
             Name::Login => {
                 let channel = self.channel()?;
