@@ -31,6 +31,7 @@ mod x_crud;
 mod x_golden;
 mod x_machine;
 mod x_session;
+mod x_session_many;
 mod x_session_more;
 mod x_tls;
 mod x_tool;
@@ -69,6 +70,7 @@ fn main() -> std::process::ExitCode {
     x_golden::add(&mut suite);
     x_tool::add(&mut suite);
     x_session::add(&mut suite);
+    x_session_many::add(&mut suite);
     x_session_more::add(&mut suite);
     libtest_mimic::run(&arguments, suite.into_trials()).exit_code()
 }
