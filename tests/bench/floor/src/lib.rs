@@ -120,6 +120,14 @@ fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     hash.finalize().into()
 }
 
+/// What proves the password.
+#[must_use]
+pub fn mask(password: &str, nonce: &[u8; 20]) -> [u8; 32] {
+    let once = sha256(&[password.as_bytes()]);
+    let mask = sha256(&[&sha256(&[&once]), nonce]);
+    std::array::from_fn(|i| once[i] ^ mask[i])
+}
+
 fn head(out: &mut Vec<u8>, len: u8, id: u8, capabilities: u32) {
     out.extend_from_slice(&[len, 0, 0, id]);
     out.extend_from_slice(&capabilities.to_le_bytes());
@@ -138,9 +146,7 @@ pub fn ssl_request(out: &mut Vec<u8>) {
 /// # Errors
 /// The account's names are too long for this.
 pub fn login(out: &mut Vec<u8>, args: &Args, nonce: &[u8; 20], tls: bool) -> Result<()> {
-    let once = sha256(&[args.pass.as_bytes()]);
-    let mask = sha256(&[&sha256(&[&once]), nonce]);
-    let scramble: [u8; 32] = std::array::from_fn(|i| once[i] ^ mask[i]);
+    let scramble = mask(&args.pass, nonce);
     let start = out.len();
     let (id, ssl) = if tls { (2, CLIENT_SSL) } else { (1, 0) };
     head(out, 0, id, CAPABILITIES | ssl);

@@ -46,6 +46,18 @@ pub enum Workload {
     IdleMemory,
     /// The same after each was told to give its buffers back.
     IdleParked,
+    /// X Protocol: connect over TCP without TLS and close. The URL's port is that of X Plugin, in all of these.
+    XConnect,
+    /// Connect over X Plugin's Unix socket, which all of the others use, and close.
+    XConnectUnix,
+    /// The same with `SELECT 1` sent with the login.
+    XConnectPipelined,
+    /// `SELECT 1` on one session.
+    XSelect1,
+    /// Narrow rows.
+    XRowsNarrow,
+    /// Documents inserted one by one in a transaction, as fast as the client can.
+    XInsertDocs,
 }
 
 impl Workload {
@@ -72,7 +84,27 @@ impl Workload {
             Self::Multi => "multi",
             Self::IdleMemory => "idle-memory",
             Self::IdleParked => "idle-parked",
+            Self::XConnect => "x-connect",
+            Self::XConnectUnix => "x-connect-unix",
+            Self::XConnectPipelined => "x-connect-pipelined",
+            Self::XSelect1 => "x-select1",
+            Self::XRowsNarrow => "x-rows-narrow",
+            Self::XInsertDocs => "x-insert-docs",
         }
+    }
+
+    /// Whether it is over X Protocol.
+    #[must_use]
+    pub const fn is_x(self) -> bool {
+        matches!(
+            self,
+            Self::XConnect
+                | Self::XConnectUnix
+                | Self::XConnectPipelined
+                | Self::XSelect1
+                | Self::XRowsNarrow
+                | Self::XInsertDocs
+        )
     }
 
     /// Whether it is about TLS.
@@ -93,7 +125,10 @@ impl Workload {
             Self::Blob => 64,
             Self::InsertPipeline | Self::InsertSequential => 10_000,
             Self::Multi => 100,
-            Self::IdleMemory | Self::IdleParked => 1000,
+            Self::IdleMemory | Self::IdleParked | Self::XInsertDocs => 1000,
+            Self::XConnect | Self::XConnectUnix | Self::XConnectPipelined => 400,
+            Self::XSelect1 => 3000,
+            Self::XRowsNarrow => 100_000,
         }
     }
 }

@@ -10,6 +10,15 @@ pub const INSERT: &str = "INSERT INTO pf_ins (a, b, s) VALUES (?, ?, ?)";
 pub const INSERTED: &str = "some value here";
 /// Empties the table of [`INSERT`].
 pub const TRUNCATE: &str = "TRUNCATE pf_ins";
+/// The collection of `x-insert-docs`.
+pub const DOCS_NAME: &str = "pf_docs";
+/// Makes it anew, and begins a transaction.
+pub const DOCS: [&str; 3] = [
+    "DROP TABLE IF EXISTS pf_docs",
+    "CREATE TABLE pf_docs (doc JSON, _id VARBINARY(32) GENERATED ALWAYS AS \
+        (JSON_UNQUOTE(JSON_EXTRACT(doc, '$._id'))) STORED PRIMARY KEY)",
+    "START TRANSACTION",
+];
 /// Statements of one `multi` command.
 pub const STATEMENTS: u64 = 100;
 
@@ -40,6 +49,12 @@ pub fn multi() -> String {
         let _ = write!(sql, ";SELECT {i}");
     }
     sql
+}
+
+/// A document with its id.
+#[must_use]
+pub fn document(i: u64) -> String {
+    format!(r#"{{"_id":"{i:028}","a":{i},"b":{},"s":"{INSERTED}"}}"#, key(i))
 }
 
 /// Keys in no order, and the same ones each time.

@@ -1,6 +1,7 @@
 //! porpoise as a bench program: tokio's current-thread runtime, or `--runtime blocking` or `async-std`.
 
 mod commands;
+mod x;
 
 use std::sync::Arc;
 
@@ -46,6 +47,9 @@ enum Way {
 impl Bench {
     async fn run(self) -> Result<()> {
         let Args { workload, n, .. } = self.args;
+        if workload.is_x() {
+            return x::run(&self.args, self.peer, self.runtime).await;
+        }
         let way = match workload {
             Workload::ConnectTlsFull => Way::Tls { resume: false },
             Workload::ConnectTls | Workload::ConnectTlsResume => Way::Tls { resume: true },

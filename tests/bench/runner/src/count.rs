@@ -5,12 +5,13 @@ use std::fmt;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
+use bench_harness::Workload;
 
 use crate::figures::Figures;
 use crate::programs::{CLIENTS, Programs};
 use crate::server::Server;
 use crate::stripped;
-use crate::work::{Work, scale};
+use crate::work::scale;
 
 /// What a sink that is off at run time may cost more than none, in instructions a connect.
 const OFF_LIMIT: u64 = 200;
@@ -143,25 +144,24 @@ impl fmt::Display for Commands {
 pub(crate) fn operations(
     programs: &Programs,
     server: &Server,
-    work: Work,
+    workload: Workload,
+    (few, many): (u64, u64),
     figures: &mut Figures,
 ) -> Result<()> {
-    let Some((few, many)) = work.counted else { return Ok(()) };
     for (i, client) in CLIENTS.into_iter().enumerate() {
-        if figures.get(work.workload, i).is_none() {
+        if figures.get(workload, i).is_none() {
             continue;
         }
-        eprintln!("counting the instructions of {}: {}", work.workload, client.name);
+        eprintln!("counting the instructions of {workload}: {}", client.name);
         // Someone may have emptied the server's cache.
         server.warm(programs)?;
         let arguments = |n: u64| {
-            let mut arguments = vec![work.workload.name().to_owned(), "--n".to_owned(), n.to_string()];
-            arguments.extend(["--url".to_owned(), server.url()]);
+            let mut arguments = server.arguments(workload, n)?;
             arguments.extend(client.flags.iter().map(|&flag| flag.to_owned()));
             Ok(arguments)
         };
         let slope = slope(programs, client.program, few, many, arguments)?;
-        figures.of(work.workload, i).instructions = Some(slope as f64 / scale(work.workload) as f64);
+        figures.of(workload, i).instructions = Some(slope as f64 / scale(workload) as f64);
     }
     Ok(())
 }

@@ -54,10 +54,18 @@ fn measure() -> Result<Table> {
     let mut figures = Figures::default();
     for work in work::REPLAYED {
         replay::measure(&programs, &server, work, &mut figures)?;
-        count::operations(&programs, &server, work, &mut figures)?;
+        if let Some(counted) = work.counted {
+            count::operations(&programs, &server, work.workload, counted, &mut figures)?;
+        }
     }
     for (workload, n) in work::REAL {
         server.measure(&programs, workload, n, &mut figures)?;
+    }
+    for work in work::X {
+        server.measure(&programs, work.workload, work.n, &mut figures)?;
+        if let Some(counted) = work.counted {
+            count::operations(&programs, &server, work.workload, counted, &mut figures)?;
+        }
     }
     server.idle(&programs, &mut figures)?;
     let (trace, commands) = (count::Trace::count(&programs)?, count::Commands::count(&programs)?);

@@ -8,7 +8,7 @@ use bench_harness::{IdleReport, Report, Workload};
 use serde::Deserialize;
 
 use crate::figures::Figures;
-use crate::programs::{CLIENTS, Programs, report, report_if_any};
+use crate::programs::{BLOCKING, CLIENTS, FLOOR, PORPOISE, Programs, report, report_if_any};
 use crate::work::{IDLE, IDLE_CONNECTIONS};
 
 /// Makes the account, the database and the tables of the benches.
@@ -30,6 +30,8 @@ pub(crate) struct Server {
     host: String,
     port: u16,
     socket: Option<PathBuf>,
+    mysqlx_port: Option<u16>,
+    mysqlx_socket: Option<PathBuf>,
     root_user: String,
     client: Option<Client>,
 }
@@ -87,7 +89,21 @@ impl Server {
         url(&self.host, self.port)
     }
 
-    /// Each client against the server itself.
+    /// What a client is told: the workload, how often, and where.
+    pub(crate) fn arguments(&self, workload: Workload, n: u64) -> Result<Vec<String>> {
+        let mut arguments = vec![workload.name().to_owned(), "--n".to_owned(), n.to_string()];
+        if !workload.is_x() {
+            arguments.extend(["--url".to_owned(), self.url()]);
+            return Ok(arguments);
+        }
+        let port = self.mysqlx_port.context("the server has no X Plugin")?;
+        let socket = self.mysqlx_socket.as_ref().context("X Plugin has no Unix socket")?;
+        arguments.extend(["--url".to_owned(), url(&self.host, port), "--socket".to_owned()]);
+        arguments.push(socket.display().to_string());
+        Ok(arguments)
+    }
+
+    /// Each client that has the workload against the server itself.
     pub(crate) fn measure(
         &self,
         programs: &Programs,
@@ -97,11 +113,11 @@ impl Server {
     ) -> Result<()> {
         for round in 0..ROUNDS {
             eprintln!("{workload}, round {} of {ROUNDS}", round + 1);
-            for (i, client) in CLIENTS.into_iter().enumerate() {
+            // Others would wait for a greeting that X Plugin does not send.
+            let speaks = |i: &usize| !workload.is_x() || [FLOOR, PORPOISE, BLOCKING].contains(i);
+            for (i, client) in CLIENTS.into_iter().enumerate().filter(|(i, _)| speaks(i)) {
                 let mut command = programs.pinned(client.program);
-                command
-                    .args([workload.name(), "--n", &n.to_string(), "--url", &self.url()])
-                    .args(client.flags);
+                command.args(self.arguments(workload, n)?).args(client.flags);
                 if let Some(report) = report_if_any::<Report>(&mut command) {
                     figures.take(workload, i, &report)?;
                 }

@@ -10,7 +10,7 @@ use crate::count::{Commands, Trace};
 use crate::figures::{Figure, Figures};
 use crate::programs::{BLOCKING, CLIENTS, FLOOR, PEERS, PORPOISE};
 use crate::targets;
-use crate::work::{IDLE, REAL, REPLAYED};
+use crate::work::{IDLE, REAL, REPLAYED, X};
 
 const BEGIN: &str = "<!-- measured -->";
 const END: &str = "<!-- end -->";
@@ -98,7 +98,8 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let replayed = REPLAYED.map(|work| work.workload);
         let real = REAL.map(|(workload, _)| workload);
-        let allocating: Vec<_> = replayed.iter().chain(&real).copied().collect();
+        let x = X.map(|work| work.workload);
+        let allocating: Vec<_> = replayed.iter().chain(&real).chain(&x).copied().collect();
         writeln!(f, "### What was wanted\n")?;
         targets::write(f, &self.figures)?;
         writeln!(
@@ -112,6 +113,11 @@ impl fmt::Display for Table {
         self.ratios(f, &real)?;
         self.table(f, "CPU µs", &real, Figure::cpu)?;
         self.table(f, "operations a second", &real, Figure::rate)?;
+        writeln!(f, "### X Protocol, against the server\n")?;
+        self.ratios(f, &x)?;
+        self.table(f, "CPU µs", &x, Figure::cpu)?;
+        self.table(f, "operations a second", &x, Figure::rate)?;
+        self.table(f, "instructions", &x, |figure| figure.instructions)?;
         writeln!(f, "### Memory\n")?;
         self.table(f, "allocations", &allocating, |figure| Some(figure.allocations))?;
         self.table(f, "KiB at most", &[Workload::Ping, Workload::Blob], |figure| Some(figure.resident))?;

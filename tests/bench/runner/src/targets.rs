@@ -33,7 +33,7 @@ const fn target(workload: Workload, measure: Measure, limit: f64) -> Target {
     Target { workload, client: PORPOISE, measure, limit }
 }
 
-const TARGETS: [Target; 31] = [
+const TARGETS: [Target; 35] = [
     target(Workload::ConnectPlain, Measure::Cpu(FLOOR), 1.3),
     target(Workload::ConnectPlain, Measure::Instructions, 24_000.0),
     target(Workload::ConnectPlain, Measure::Allocations, 8.0),
@@ -65,6 +65,10 @@ const TARGETS: [Target; 31] = [
     target(Workload::Blob, Measure::Extra, 1024.0),
     target(Workload::IdleParked, Measure::Idle, 3.0),
     target(Workload::IdleMemory, Measure::Idle, 6.0),
+    target(Workload::XConnectUnix, Measure::Cpu(FLOOR), 1.3),
+    target(Workload::XRowsNarrow, Measure::Cpu(FLOOR), 2.2),
+    target(Workload::XRowsNarrow, Measure::Allocations, 0.01),
+    target(Workload::XInsertDocs, Measure::Cpu(FLOOR), 1.5),
 ];
 
 impl Target {

@@ -2,7 +2,7 @@
 
 use bench_harness::Workload;
 
-/// A workload against recordings, and counted.
+/// A workload that is timed, and counted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Work {
     pub(crate) workload: Workload,
@@ -41,6 +41,16 @@ pub(crate) const fn scale(workload: Workload) -> u64 {
 /// What needs the server itself: TLS, which recordings do not speak, and what is about both sides.
 pub(crate) const REAL: [(Workload, u64); 3] =
     [(Workload::ConnectTls, 100), (Workload::ConnectTlsFull, 100), (Workload::InsertPipeline, 10_000)];
+
+/// X Protocol, which recordings do not speak.
+pub(crate) const X: [Work; 6] = [
+    work(Workload::XConnect, 100, (5, 25)),
+    work(Workload::XConnectUnix, 100, (5, 25)),
+    work(Workload::XConnectPipelined, 100, (5, 25)),
+    work(Workload::XSelect1, 2000, (100, 600)),
+    work(Workload::XRowsNarrow, 100_000, (2000, 22_000)),
+    work(Workload::XInsertDocs, 2000, (200, 1200)),
+];
 
 /// Connections that do nothing.
 pub(crate) const IDLE: [Workload; 2] = [Workload::IdleMemory, Workload::IdleParked];

@@ -1,6 +1,7 @@
 //! The floor over blocking sockets.
 
 mod commands;
+mod x;
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -26,6 +27,9 @@ const ROOM: usize = 128 * 1024;
 
 fn main() -> Result<()> {
     let args = Args::parse()?;
+    if args.workload.is_x() {
+        return x::run(&args);
+    }
     let mut inbox = Inbox::new(ROOM);
     let tls = tls_config(args.workload == Workload::ConnectTlsResume)?;
     if warm() {
