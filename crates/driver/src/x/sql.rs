@@ -66,6 +66,10 @@ impl Session {
     pub(super) async fn send<M: ClientMessage>(&mut self, message: &M) -> Result<Results<'_>, Error> {
         self.start().await?;
         self.encode(|connection, cx| connection.send(message, cx))?;
+        if !self.is_compressed() {
+            // Else the machine has to be asked before: it compresses what leaves.
+            self.io.expect_reply();
+        }
         Results::start(self).await
     }
 }
