@@ -84,6 +84,10 @@ fn received(context: &Context, algorithm: Algorithm, style: Style, seed: u64) ->
     let reply = client.sql("select 1 union all select 2 union all select 3")?.ok()?;
     expect("rows", &reply.rows.len(), &3)?;
     expect("what came together", &groups(&record), &style.2.iter().map(|group| group.to_vec()).collect())?;
+    // However its columns come, a result is one.
+    let reply = client.sql("select 1 as a, 'x' as b, null as c union all select 2, 'y', 3")?.ok()?;
+    expect("columns", &reply.columns, &vec![["a", "b", "c"].map(str::to_owned).to_vec()])?;
+    expect("rows", &reply.rows.len(), &2)?;
     client.sql("set cte_max_recursion_depth = 100000")?.ok()?;
     let sql = format!(
         "with recursive n (n) as (select 1 union all select n + 1 from n where n < {ROWS}) \
