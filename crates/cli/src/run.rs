@@ -28,6 +28,9 @@ use crate::text as look;
 use crate::x;
 
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
+    if args.raw {
+        return Err(Failure::Script("--raw is for mysqlx:// URLs only".to_owned()));
+    }
     let words = step::ALL.iter().map(|about| about.word);
     let source = Source::new(args.file.as_deref(), words.collect(), Name::ChangeUser.word())?;
     let builder = args.connection.options(OptionsBuilder::default())?;

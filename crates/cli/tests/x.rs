@@ -177,6 +177,13 @@ fn a_script_that_goes_wrong() {
 }
 
 #[test]
+fn the_classic_protocol_is_never_raw() {
+    let output = porpoise(&["run", "mysql://app@127.0.0.1:1/", "-", "--raw"], "");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--raw is for mysqlx:// URLs only"));
+}
+
+#[test]
 fn help_has_both_protocols() {
     let shown = stdout(&porpoise(&["run", "--help"], ""));
     assert!(
