@@ -71,7 +71,9 @@ impl Session {
         let (mut refused, mut unsendable) = (None, None);
         let mut over = false;
         loop {
-            while !over && self.replies_wanted() < WINDOW_REPLIES && self.unsent() < WINDOW_BYTES {
+            // Not one for each reply that comes: each would be a write of its own.
+            let refill = self.replies_wanted() <= WINDOW_REPLIES / 2;
+            while !over && refill && self.replies_wanted() < WINDOW_REPLIES && self.unsent() < WINDOW_BYTES {
                 let Some(message) = batch.next() else {
                     over = true;
                     break;

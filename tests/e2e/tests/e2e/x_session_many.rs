@@ -2,10 +2,10 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use futures::{StreamExt as _, TryStreamExt as _};
-use porpoise::Usage;
 use porpoise::x::Error;
 use porpoise::x::crud::{Expect, Find};
 use porpoise::xproto::ClientKind;
+use porpoise::{TxOptions, Usage};
 
 use crate::suite::{Context, MYSQL, Suite, Test, Transport, expect};
 use crate::x_session::{SCHEMA, code, connect, drop_table, number, table};
@@ -181,8 +181,11 @@ fn batch(context: &Context) -> Result<()> {
         let name = table(&mut session, "a INT PRIMARY KEY, b VARCHAR(100)").await?;
         let statement = session.prepare(&format!("INSERT INTO {name} VALUES (?, ?)")).await?;
         let text = "x".repeat(100);
-        let done = session.exec_batch(&statement, (0..3000).map(|n| (n, &text))).await?;
+        // One commit for all: each waits for the disk.
+        let mut tx = session.begin(TxOptions::new()).await?;
+        let done = tx.exec_batch(&statement, (0..3000).map(|n| (n, &text))).await?;
         expect("done", &(done.messages, done.affected), &(3000, 3000))?;
+        tx.commit().await?;
         let failed = session.exec_batch(&statement, (2990..3010).rev().map(|n| (n, &text))).await;
         match failed {
             Err(Error::Batch { index: 10, error, .. }) => expect("code", &error.code(), &1062)?,
