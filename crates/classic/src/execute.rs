@@ -196,10 +196,19 @@ impl Session {
 
 /// Whether the server tells the flags of COM_STMT_EXECUTE apart.
 pub(crate) fn flags_are_flags(server_version: &str) -> bool {
-    let end = server_version.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(server_version.len());
-    let numbers = server_version.get(..end).unwrap_or_default();
-    let mut numbers = numbers.split('.').map(|number| number.parse().unwrap_or(0));
-    std::array::from_fn(|_| numbers.next().unwrap_or(0)) >= FLAGS_ARE_FLAGS
+    let (mut numbers, mut place) = ([0_u32; 3], 0);
+    for byte in server_version.bytes() {
+        match (byte, numbers.get_mut(place)) {
+            (b'0'..=b'9', Some(number)) => {
+                let more = number.checked_mul(10).and_then(|tens| tens.checked_add((byte - b'0').into()));
+                let Some(more) = more else { return false };
+                *number = more;
+            }
+            (b'.', Some(_)) => place += 1,
+            _ => break,
+        }
+    }
+    numbers >= FLAGS_ARE_FLAGS
 }
 
 /// Why a command with values was not sent.
