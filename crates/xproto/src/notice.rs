@@ -33,7 +33,7 @@ pub enum NoticeBody {
     /// A warning. A global one of level ERROR says why the server is about to end the connection.
     Warning(notice::Warning),
     /// A session variable has another value.
-    SessionVariableChanged(notice::SessionVariableChanged),
+    SessionVariableChanged(Box<notice::SessionVariableChanged>),
     /// Rows that the statement changed.
     RowsAffected(u64),
     /// The first AUTO_INCREMENT value that the statement made.
@@ -106,7 +106,9 @@ impl NoticeBody {
         match notice::frame::Type::try_from(i32::try_from(kind).ok()?).ok()? {
             notice::frame::Type::ServerHello => Some(Self::ServerHello),
             notice::frame::Type::Warning => decode(body).map(Self::Warning),
-            notice::frame::Type::SessionVariableChanged => decode(body).map(Self::SessionVariableChanged),
+            notice::frame::Type::SessionVariableChanged => {
+                decode(body).map(|changed| Self::SessionVariableChanged(Box::new(changed)))
+            }
             notice::frame::Type::SessionStateChanged => {
                 Self::quick(body).or_else(|| decode(body).map(Self::SessionStateChanged))
             }
