@@ -60,7 +60,9 @@ impl Client {
         let (mut refused, mut unsendable) = (None, None);
         let mut over = false;
         loop {
-            while !over && self.replies_owed() < window && self.unsent() < WINDOW_BYTES {
+            // Many at a time: one for each reply would be a write for each.
+            let low = self.replies_owed() <= window / 2;
+            while low && !over && self.replies_owed() < window && self.unsent() < WINDOW_BYTES {
                 let Some(params) = batch.next() else {
                     over = true;
                     break;
