@@ -1,7 +1,6 @@
 //! Messages one by one, for tools and for what has no call of its own.
 
-use std::future::{Future as _, poll_fn};
-use std::pin::pin;
+use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,7 @@ use super::session::Phase;
 use super::{Error, Session};
 use crate::{Operation, Tap};
 
-/// A server that does not answer the goodbye has so long to end the stream.
+/// A server has so long to answer the goodbye.
 const GOODBYE: Duration = Duration::from_secs(5);
 
 /// Messages one by one.
@@ -165,25 +164,30 @@ impl Session {
 }
 
 impl Session {
-    /// Connection.Close, and the end of the stream. What an earlier call left is read before, or given up. A server that does
-    /// not end it within five seconds is not waited for.
+    /// Connection.Close, its Ok, and the end of the stream from this side. What an earlier call left is read before, or given
+    /// up. A server that does not answer within five seconds is not waited for.
     ///
     /// Dropped: closed.
     ///
     /// # Errors
-    /// The goodbye could not be sent; the connection is gone all the same.
+    /// The connection does not take a goodbye, and is gone all the same. That the server is gone already is none.
     pub async fn close(mut self) -> Result<(), Error> {
         if self.is_usable() && self.start().await.is_ok() {
             self.encode(|connection, cx| connection.close(cx))?;
             let (mut timer, end) = (self.runtime.timer(), Instant::now() + GOODBYE);
-            let mut read = pin!(self.read_to_end());
-            let patient = poll_fn(|cx| match read.as_mut().poll(cx) {
-                Poll::Ready(read) => Poll::Ready(read),
-                Poll::Pending => timer.poll_until(cx, end).map(Ok),
+            let patient = poll_fn(|cx| match self.poll_goodbye(cx) {
+                Poll::Ready(()) => Poll::Ready(()),
+                Poll::Pending => timer.poll_until(cx, end),
             });
-            patient.await?;
+            patient.await;
         }
         self.hang_up().await;
         Ok(())
+    }
+
+    /// Ready when the goodbye is answered, or nobody is there any more to answer it.
+    fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while let Ok(Some(_)) = ready!(self.poll_event(cx)) {}
+        Poll::Ready(())
     }
 }
