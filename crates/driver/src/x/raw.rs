@@ -11,8 +11,9 @@ use super::session::Phase;
 use super::{Error, Session};
 use crate::{Operation, Tap};
 
-/// A server has so long to answer the goodbye.
-const GOODBYE: Duration = Duration::from_secs(5);
+/// A server has so long to answer the goodbye. No less than a connect has by default: tokio wakes itself for a timer that is
+/// to end before those it has.
+const GOODBYE: Duration = Duration::from_secs(10);
 
 /// Messages one by one.
 impl Session {
@@ -165,7 +166,7 @@ impl Session {
 
 impl Session {
     /// Connection.Close, its Ok, and the end of the stream from this side. What an earlier call left is read before, or given
-    /// up. A server that does not answer within five seconds is not waited for.
+    /// up. A server that does not answer within ten seconds is not waited for.
     ///
     /// Dropped: closed.
     ///
