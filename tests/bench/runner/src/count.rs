@@ -107,7 +107,7 @@ const BOUNDS: [Bound; 3] = [
 ];
 const PING: u64 = 1240;
 const SELECT_1: u64 = 2340;
-const ROW: u64 = 515;
+const ROW: u64 = 550;
 
 impl Commands {
     pub(crate) fn count(programs: &Programs) -> Result<Self> {

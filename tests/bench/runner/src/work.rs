@@ -18,7 +18,7 @@ const fn work(workload: Workload, n: u64, counted: (u64, u64)) -> Work {
 
 /// What is measured against recordings.
 pub(crate) const REPLAYED: [Work; 10] = [
-    work(Workload::ConnectPlain, 600, (20, 60)),
+    work(Workload::ConnectPlain, 600, (100, 600)),
     work(Workload::Ping, 15_000, (200, 1200)),
     work(Workload::Select1, 10_000, (200, 1200)),
     work(Workload::PointQuery, 10_000, (200, 1200)),
@@ -44,9 +44,9 @@ pub(crate) const REAL: [(Workload, u64); 3] =
 
 /// X Protocol, which recordings do not speak.
 pub(crate) const X: [Work; 6] = [
-    work(Workload::XConnect, 100, (5, 25)),
-    work(Workload::XConnectUnix, 100, (5, 25)),
-    work(Workload::XConnectPipelined, 100, (5, 25)),
+    work(Workload::XConnect, 400, (20, 120)),
+    work(Workload::XConnectUnix, 400, (20, 120)),
+    work(Workload::XConnectPipelined, 400, (20, 120)),
     work(Workload::XSelect1, 2000, (100, 600)),
     work(Workload::XRowsNarrow, 100_000, (2000, 22_000)),
     work(Workload::XInsertDocs, 2000, (200, 1200)),
