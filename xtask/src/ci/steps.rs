@@ -55,7 +55,7 @@ pub(super) const STEPS: &[Step] = &[
         "runtimes, transports, servers and feature sets, every two of them together",
         matrix_cells,
     ),
-    plain("fuzz", "the bodies of the fuzz targets, 10 s each", |ci| count(ci, fuzz::bodies(10)?)),
+    plain("fuzz", "the bodies of the fuzz targets, 20 s each", |ci| count(ci, fuzz::bodies(20)?)),
     plain("bench", "the benches build; what tracing costs when it is off, in instructions", bench_smoke),
     Step {
         lists: true,
