@@ -29,6 +29,34 @@ pub(crate) const fn about<N>(
     About { name, word, argument, doc }
 }
 
+/// One command with its argument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Step<N> {
+    pub(crate) name: N,
+    pub(crate) argument: String,
+}
+
+impl<N: Copy> Step<N> {
+    /// The command of that word, which a line begins with.
+    pub(crate) fn of(line: &str, word: &str, argument: &str, all: &[About<N>]) -> Result<Self, Unknown> {
+        match all.iter().find(|about| about.word == word) {
+            Some(about) => Ok(Self { name: about.name, argument: argument.to_owned() }),
+            None => Err(Unknown::new(line, word, all)),
+        }
+    }
+}
+
+/// Whether a line has nothing to say: an empty one, and a comment, which begins with `#`.
+pub(crate) fn is_blank(line: &str) -> bool {
+    let line = line.trim();
+    line.is_empty() || line.starts_with('#')
+}
+
+/// A command's word in a script.
+pub(crate) fn word_of<N: PartialEq>(name: &N, all: &[About<N>]) -> &'static str {
+    all.iter().find(|about| about.name == *name).map_or("", |about| about.word)
+}
+
 /// Why a line is no command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unknown {
@@ -38,7 +66,7 @@ pub(crate) struct Unknown {
 
 impl Unknown {
     /// `word`: what was taken for the command's name.
-    pub(crate) fn new<N>(line: &str, word: &str, all: &[About<N>]) -> Self {
+    fn new<N>(line: &str, word: &str, all: &[About<N>]) -> Self {
         Self { word: line.split_whitespace().next().unwrap_or(line).to_owned(), like: like(word, all) }
     }
 }

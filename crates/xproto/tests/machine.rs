@@ -5,9 +5,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use porpoise_trace::{
-    MachineKind, ProtocolStage, Record, RecordEntry, StageId, TraceEvent, TraceSink, XEvent,
-};
+use porpoise_trace::{MachineKind, Record, RecordEntry};
 use porpoise_wire::{Cx, Limits, Lost, Machine, Step, TlsInfo, XFramer};
 use porpoise_xproto::messages::{self, connection, datatypes, notice, resultset, session, sql};
 use porpoise_xproto::{
@@ -576,40 +574,4 @@ fn what_is_encoded_already_is_sent_as_it_is() {
     client.feed(&[error(1064, false), ok()].concat());
     client.events().unwrap();
     assert_eq!((client.machine.state(), client.machine.replies_owed()), (LifeCycle::Session, 0), "kept open");
-}
-
-/// Keeps the payload that it is told last.
-struct Payload(Vec<u8>);
-
-impl TraceSink for Payload {
-    fn on(&self) -> bool {
-        true
-    }
-
-    fn enter(&mut self, _: StageId) {}
-
-    fn event(&mut self, _: ProtocolStage, _: &TraceEvent<'_>) {}
-
-    fn x_event(&mut self, _: StageId, event: &XEvent<'_>) {
-        if let XEvent::MessageSent(message) = event {
-            self.0 = message.payload.bytes().unwrap().to_vec();
-        }
-    }
-}
-
-#[test]
-fn authentication_data_that_is_encoded_already_is_masked() {
-    let mut client = Client::new();
-    let start = session::AuthenticateStart {
-        mech_name: "PLAIN".to_owned(),
-        auth_data: Some("\0app\0hunter2".into()),
-        initial_response: Some("".into()),
-    };
-    let payload = start.encode_to_vec();
-    let (mut rx, mut tx, mut seen) = (BytesMut::new(), BytesMut::new(), Payload(Vec::new()));
-    let mut cx = Cx::new(&mut rx, &mut tx, &mut seen);
-    client.machine.send_encoded(ClientKind::SESS_AUTHENTICATE_START, &payload, &mut cx).unwrap();
-    assert_eq!(tx[5..], payload[..]);
-    let shown = session::AuthenticateStart::decode(&seen.0[..]).unwrap();
-    assert_eq!((shown.auth_data, shown.initial_response), (Some("***".into()), Some("".into())));
 }

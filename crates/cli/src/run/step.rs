@@ -1,6 +1,6 @@
 //! The commands of `porpoise run`: names, arguments, what each does.
 
-use crate::script::{About, Unknown, about};
+use crate::script::{self, About, Unknown, about, is_blank, word_of};
 
 /// A command of the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,34 +119,27 @@ pub(super) const ALL: [About<Name>; 30] = [
 impl Name {
     /// The word in a script.
     pub(super) fn word(self) -> &'static str {
-        ALL.iter().find(|about| about.name == self).map_or("", |about| about.word)
+        word_of(&self, &ALL)
     }
 }
 
 /// One command with its argument.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Step {
-    pub(super) name: Name,
-    pub(super) argument: String,
-}
+pub(super) type Step = script::Step<Name>;
 
 impl Step {
     /// A line: `name argument` or `name:argument`. `None` for an empty one and for a comment, which begins with `#`.
     pub(super) fn parse(line: &str) -> Result<Option<Self>, Unknown> {
-        let line = line.trim_start().trim_end_matches(['\r', '\n']);
-        if line.is_empty() || line.starts_with('#') {
+        if is_blank(line) {
             return Ok(None);
         }
+        let line = line.trim_start().trim_end_matches(['\r', '\n']);
         let end = line.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(line.len());
         let (word, rest) = line.split_at(end);
         let argument = match rest.strip_prefix(':') {
             Some(argument) => argument,
             None => rest.trim_start(),
         };
-        match ALL.iter().find(|about| about.word == word) {
-            Some(about) => Ok(Some(Self { name: about.name, argument: argument.to_owned() })),
-            None => Err(Unknown::new(line, word, &ALL)),
-        }
+        Self::of(line, word, argument, &ALL).map(Some)
     }
 }
 

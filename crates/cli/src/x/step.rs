@@ -1,6 +1,6 @@
 //! The commands of `porpoise run mysqlx://`: names, arguments, what each does.
 
-use crate::script::{About, Unknown, about};
+use crate::script::{self, About, Unknown, about, is_blank, word_of};
 
 /// A command of the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,29 +134,22 @@ pub(crate) const ALL: [About<Name>; 40] = [
 impl Name {
     /// The word in a script.
     pub(crate) fn word(self) -> &'static str {
-        ALL.iter().find(|about| about.name == self).map_or("", |about| about.word)
+        word_of(&self, &ALL)
     }
 }
 
 /// One command with its argument.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Step {
-    pub(crate) name: Name,
-    pub(crate) argument: String,
-}
+pub(crate) type Step = script::Step<Name>;
 
 impl Step {
     /// A line: a name, and an argument behind a blank. `None` for an empty one and for a comment, which begins with `#`.
     pub(crate) fn parse(line: &str) -> Result<Option<Self>, Unknown> {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
+        if is_blank(line) {
             return Ok(None);
         }
+        let line = line.trim();
         let (word, argument) = word(line);
-        match ALL.iter().find(|about| about.word == word) {
-            Some(about) => Ok(Some(Self { name: about.name, argument: argument.to_owned() })),
-            None => Err(Unknown::new(line, word, &ALL)),
-        }
+        Self::of(line, word, argument, &ALL).map(Some)
     }
 }
 
