@@ -6,13 +6,13 @@ use std::sync::Arc;
 use libtest_mimic::Trial;
 use porpoise_driver::x::OptionsBuilder;
 use porpoise_hostile_tests::cases::{SECRET, USER};
-use porpoise_hostile_tests::tls::server;
+use porpoise_hostile_tests::tls::{server, server_for};
 use porpoise_hostile_tests::x::{
     NONCE, authenticated, challenge, changed, clear, connecting, error, executed, fatal, frame, hello,
     mechanisms, ok, tls,
 };
 use porpoise_hostile_tests::{Act, Heard, Peer, watch};
-use porpoise_transport::{CaSource, SslMode};
+use porpoise_transport::{CaSource, PemSource, SslMode};
 use porpoise_xproto::connect::Auth;
 use porpoise_xproto::messages::connection::CapabilitiesSet;
 use porpoise_xproto::messages::notice::session_state_changed::Parameter;
@@ -72,7 +72,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     }));
     let config = Arc::clone(&own);
     trials.push(trial("tls: what is planned goes inside", move || inside(config, verified)));
-    trials.push(trial("tls: a client certificate and EXTERNAL", move || external(own)));
+    trials.push(trial("tls: a client certificate and EXTERNAL", external));
     trials.push(trial("tls: preferred, refused, and PLAIN is named", preferred_plain));
     trials.push(trial("tls: preferred and refused", preferred));
     trials
@@ -132,12 +132,18 @@ fn inside(config: Arc<rustls::ServerConfig>, options: OptionsBuilder) {
     assert!(start.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()));
 }
 
-/// The scenario of the documents: the user is in the client's certificate, and authentication is one step.
-fn external(config: Arc<rustls::ServerConfig>) {
+/// The scenario of the documents: the user is in the client's certificate, without which there is no TLS, and authentication is
+/// one step.
+fn external() {
+    let (config, cert, key) = server_for(USER);
     let script = [Act::Say(hello()), Act::Hear, Act::Say(ok()), Act::Tls(config), Act::Hear];
-    let peer = Peer::x(&[&script[..], &[Act::Say(authenticated())]].concat());
-    let session = watch::run(connecting(&peer, &Arc::new(tls().auth(Auth::External).build())));
-    let session = session.expect("a session");
+    let script = [&script[..], &[Act::Say(authenticated())]].concat();
+    let options = tls().auth(Auth::External);
+    let shown = options.clone().tls(|tls| {
+        (tls.cert, tls.key) = (Some(PemSource::Pem(cert.into())), Some(PemSource::Pem(key.into())));
+    });
+    let peer = Peer::x(&script);
+    let session = watch::run(connecting(&peer, &Arc::new(shown.build()))).expect("a session");
     assert_eq!(session.mechanism(), Some("EXTERNAL"));
     let heard = peer.heard();
     let [set, start] = &heard.packets[..] else { panic!("two flights: {:?}", heard.packets) };
@@ -145,6 +151,10 @@ fn external(config: Arc<rustls::ServerConfig>) {
     // mech_name | initial_response: nothing, who it is says the certificate
     assert_eq!(start[..], b"\x04\x0a\x08EXTERNAL\x1a\x00"[..]);
     assert!(!heard.leaks(USER) && !heard.decrypted.is_empty());
+    // Without the certificate the server ends it.
+    let error = watch::run(connecting(&Peer::x(&script), &Arc::new(options.build())));
+    let error = error.expect_err("no certificate, no session");
+    assert!(matches!(error.code(), CR_SSL_CONNECTION_ERROR | 2013), "{error:?}");
 }
 
 /// A password never goes where TLS was refused.
